@@ -1,0 +1,1 @@
+"""The audit log and the grants over HTTP; the only package that imports Django REST framework."""

@@ -1,0 +1,90 @@
+"""What the services raise. Every one says what is wrong and what to do, in words an operator can act on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
+
+from django_cors_guard.core.origins import Problem
+from django_cors_guard.wording import word_problem
+
+
+class CorsGuardError(Exception):
+    """Base of what a caller of the services may want to catch. ``code`` is stable."""
+
+    code = "cors_guard_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RefusedOrigin(CorsGuardError):
+    """An origin cannot be trusted as asked. ``problems`` lists everything that is wrong with it."""
+
+    code = "refused_origin"
+
+    def __init__(self, origin: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__(" ".join(word_problem(problem) for problem in problems))
+        self.origin = origin
+        self.problems = problems
+
+
+class RevokedOrigin(CorsGuardError):
+    """The grant was revoked; only ``reinstate`` with a reason undoes that."""
+
+    code = "revoked_origin"
+
+    def __init__(self, origin: str, *, by: str, at: datetime, reason: str) -> None:
+        super().__init__(
+            _("%(origin)s was revoked by %(by)s on %(at)s (%(reason)s). To trust it again, reinstate it with a reason.")
+            % {
+                "origin": origin,
+                "by": by or _("an unknown user"),
+                "at": at.strftime("%Y-%m-%d %H:%M UTC"),
+                "reason": reason or _("no reason given"),
+            }
+        )
+        self.origin = origin
+        self.by = by
+        self.at = at
+        self.reason = reason
+
+
+class UnknownName(CorsGuardError):
+    """No environment, API group or front end goes by that slug. ``known`` lists those that exist."""
+
+    code = "unknown_name"
+
+    def __init__(self, noun: str, slug: str, known: tuple[str, ...]) -> None:
+        there_is = ", ".join(known[:20]) if known else _("none yet")
+        super().__init__(
+            _("There is no %(noun)s %(slug)r; there is: %(known)s.") % {"noun": noun, "slug": slug, "known": there_is}
+        )
+        self.noun = noun
+        self.slug = slug
+        self.known = known
+
+
+class InvalidRequest(CorsGuardError):
+    """The call makes no sense as it stands: a reason is missing, a time lies in the past."""
+
+    code = "invalid_request"
+
+
+class ProtectedEnvironment(CorsGuardError, PermissionDenied):
+    """The actor lacks ``change_protected_environment``."""
+
+    code = "protected_environment"
+
+    def __init__(self, slugs: tuple[str, ...]) -> None:
+        super().__init__(
+            _(
+                "This would change a protected environment (%(slugs)s), which needs the permission "
+                "“Can change protected environments”. Ask somebody who has it."
+            )
+            % {"slugs": ", ".join(slugs)}
+        )
+        self.slugs = slugs

@@ -1,0 +1,248 @@
+"""Why an origin is let through or refused on a path: the decision itself, and what in the database it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from time import time
+from typing import Any, Final
+
+from django.db import router
+
+from django_cors_guard import conf
+from django_cors_guard.core import headers as fields
+from django_cors_guard.core.decision import Decision, Headers, PlainFacts, Reason
+from django_cors_guard.core.explain import Candidate, Nearest, NullSource, find_nearest, hosts_to_search
+from django_cors_guard.core.origins import parse_origin, pattern_candidates
+from django_cors_guard.core.policy import Policy, normalise_host
+from django_cors_guard.core.protocol import decide
+from django_cors_guard.exceptions import UnknownName
+from django_cors_guard.models import Environment, PolicyState, TrustedOrigin
+from django_cors_guard.models.write import label_of
+from django_cors_guard.own_paths import own_paths
+from django_cors_guard.store import load, store
+
+#: Most rows that are compared to find the nearest trusted thing.
+MAX_CANDIDATES: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The row that decided, or the nearest one, as plain values."""
+
+    id: int
+    origin: str
+    environment: str
+    api_group: str
+    status: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str
+    revoke_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request gets back. ``status`` is 0 where the view runs; ``headers`` are those the guard sets."""
+
+    reason: str
+    allowed: bool
+    runs_view: bool
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The whole story of one origin on one path. ``preflight`` is None where browsers would send none."""
+
+    origin: str
+    method: str
+    path: str
+    host: str
+    environment: str
+    revision: int
+    known_environment: bool
+    api_group: str
+    mode: str
+    route: str
+    route_host: str
+    allowed: bool
+    reason: str
+    request: Answer
+    preflight: Answer | None
+    grant: Grant | None
+    nearest: Nearest | None
+    null_sources: tuple[str, ...]
+
+    @property
+    def outcome(self) -> str:
+        """``allowed``, ``refused`` or ``unguarded``."""
+        if self.reason == Reason.UNGUARDED:
+            return "unguarded"
+        return "allowed" if self.allowed else "refused"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the explanation as plain values."""
+        return {"outcome": self.outcome, **asdict(self)}
+
+
+def explain(
+    origin: str,
+    *,
+    path: str,
+    method: str = "GET",
+    headers: Iterable[str] = (),
+    host: str | None = None,
+    environment: Environment | str | None = None,
+) -> Explanation:
+    """Explain what a page of ``origin`` gets for ``method`` on ``path`` with the request headers ``headers``.
+
+    Without ``environment`` it is the active one. Nothing is recorded. Raises UnknownName for an environment that was
+    named and does not exist.
+    """
+    slug = _slug_of(environment)
+    policy = _policy_of(slug)
+    sent = _as_sent(origin)
+    names = tuple(name.strip().lower() for name in headers if name.strip())
+    facts = PlainFacts(
+        method=method, path=path, origin=sent, host=normalise_host(host or ""), own_path=own_paths().cover(path)
+    )
+    decision = decide(facts, policy, time())
+    preflight = _preflight(facts, names, policy) if _needs_preflight(method, names) else None
+    deciding = preflight if preflight is not None and preflight.reason.is_refusal else decision
+    route = policy.find_route(facts) if not facts.own_path else None
+    return Explanation(
+        origin=sent,
+        method=method,
+        path=path,
+        host=facts.host,
+        environment=slug,
+        revision=policy.revision,
+        known_environment=policy.known,
+        api_group=decision.group,
+        mode=str(decision.mode or ""),
+        route=(route[0] or "/") if route else "",
+        route_host=route[2] if route else "",
+        allowed=decision.grants_access and not deciding.reason.is_refusal,
+        reason=str(deciding.reason),
+        request=_answer(decision, sent),
+        preflight=_answer(preflight, sent) if preflight is not None else None,
+        grant=_find_deciding(sent, slug, decision.group),
+        nearest=_find_nearest(sent, slug, decision.group) if deciding.reason.is_refusal else None,
+        null_sources=tuple(str(source) for source in NullSource) if sent == fields.NULL_ORIGIN else (),
+    )
+
+
+def _slug_of(environment: Environment | str | None) -> str:
+    if environment is None:
+        return conf.current().environment
+    if isinstance(environment, Environment):
+        return environment.slug
+    rows = Environment.objects.using(_alias())
+    if not rows.filter(slug=environment).exists():
+        raise UnknownName("environment", environment[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)))
+    return environment
+
+
+def _policy_of(slug: str) -> Policy:
+    if slug == conf.current().environment:
+        store.nudge()
+        policy = store.current()
+        if policy is not None:
+            return policy
+    return load(slug)
+
+
+def _as_sent(origin: str) -> str:
+    """Return the origin as a browser would send it, where the text can be read so; else as it was typed."""
+    if origin.strip().lower() == fields.NULL_ORIGIN:
+        return fields.NULL_ORIGIN
+    parsed = parse_origin(origin).origin
+    return parsed.text if parsed is not None else origin
+
+
+def _needs_preflight(method: str, names: tuple[str, ...]) -> bool:
+    return method not in fields.SAFELISTED_METHODS or bool(names)
+
+
+def _preflight(facts: PlainFacts, names: tuple[str, ...], policy: Policy) -> Decision:
+    asked = PlainFacts(
+        method="OPTIONS",
+        path=facts.path,
+        origin=facts.origin,
+        requested_method=facts.method,
+        requested_headers=",".join(names) if names else None,
+        host=facts.host,
+        own_path=facts.own_path,
+    )
+    return decide(asked, policy, time())
+
+
+def _answer(decision: Decision, origin: str) -> Answer:
+    return Answer(
+        reason=str(decision.reason),
+        allowed=not decision.reason.is_refusal,
+        runs_view=decision.runs_view,
+        status=decision.status,
+        headers=decision.response_headers(origin),
+    )
+
+
+def _find_deciding(origin: str, environment: str, group: str) -> Grant | None:
+    """Return the exact row, else the most specific pattern's."""
+    texts = [origin, *pattern_candidates(origin)]
+    rows = {
+        row.origin: row
+        for row in TrustedOrigin.objects.using(_alias())
+        .filter(environment__slug=environment, api_group__slug=group, origin__in=texts)
+        .select_related("environment", "api_group", "revoked_by")
+    }
+    found = next((rows[text] for text in texts if text in rows), None)
+    return _grant(found) if found is not None else None
+
+
+def _find_nearest(origin: str, environment: str, group: str) -> Nearest | None:
+    rows = (
+        TrustedOrigin.objects.using(_alias())
+        .filter(origin__in=hosts_to_search(origin))
+        .select_related("environment", "api_group", "revoked_by")[:MAX_CANDIDATES]
+    )
+    close_by = (
+        TrustedOrigin.objects.using(_alias())
+        .filter(environment__slug=environment)
+        .select_related("environment", "api_group", "revoked_by")
+        .order_by("-pk")[:MAX_CANDIDATES]
+    )
+    candidates = [_candidate(_grant(row)) for row in {row.pk: row for row in (*rows, *close_by)}.values()]
+    return find_nearest(origin, environment=environment, api_group=group, candidates=candidates)
+
+
+def _candidate(grant: Grant) -> Candidate:
+    return Candidate(
+        origin=grant.origin,
+        environment=grant.environment,
+        api_group=grant.api_group,
+        status=grant.status,  # type: ignore[arg-type]  # the same four words
+        by=grant.revoked_by,
+        at=grant.revoked_at or grant.expires_at,
+    )
+
+
+def _grant(row: TrustedOrigin) -> Grant:
+    return Grant(
+        id=row.pk,
+        origin=row.origin,
+        environment=row.environment.slug,
+        api_group=row.api_group.slug,
+        status=row.status().value,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        revoked_by=label_of(row.revoked_by),
+        revoke_reason=row.revoke_reason,
+    )
+
+
+def _alias() -> str:
+    return router.db_for_write(PolicyState)

@@ -1,0 +1,369 @@
+"""How rollups become rows: exact totals with several writers, bounded rows, and no batch lost to one bad row."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final, NamedTuple
+
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError, router, transaction
+from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Value, When
+from django.utils import timezone
+
+from django_cors_guard import conf
+from django_cors_guard.core.decision import Kind, Mode, Reason
+from django_cors_guard.core.origins import pattern_candidates
+from django_cors_guard.core.policy import OWN_GROUP
+from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, TrustedOrigin
+from django_cors_guard.models.rejection import MAX_STORED, CardStatus, card_key
+
+logger: Final = logging.getLogger("django_cors_guard.recorder")
+
+MAX_TEXT: Final = MAX_STORED
+CHUNK: Final = 100
+HOUR: Final = timedelta(hours=1)
+#: One client network gets at most this part of the rows of an hour.
+NETWORK_SHARE: Final = 10
+
+#: Refusals that say something of the origin itself; they take a card back to *new* once its grant has ended.
+ORIGIN_REASONS: Final = frozenset(
+    {
+        Reason.UNKNOWN_ORIGIN,
+        Reason.REVOKED,
+        Reason.EXPIRED,
+        Reason.SWITCHED_OFF,
+        Reason.OTHER_ENVIRONMENT,
+        Reason.OTHER_GROUP,
+    }
+)
+
+
+class RefusalKey(NamedTuple):
+    """What refusals are added up by."""
+
+    environment: str
+    group: str
+    mode: Mode | str
+    origin: str
+    reason: Reason
+    kind: Kind | str
+    method: str
+    path: str
+    overflow: bool = False
+
+    def as_overflow(self) -> RefusalKey:
+        """Return the key under which everything of this group and reason goes that exceeds the bounds."""
+        return RefusalKey(self.environment, self.group, self.mode, "", self.reason, "", "", "", overflow=True)
+
+    @property
+    def makes_card(self) -> bool:
+        """Whether there is an origin to triage; nobody can be trusted on the guard's own paths."""
+        return bool(self.group) and self.group != OWN_GROUP and not self.overflow and self.reason != Reason.NO_POLICY
+
+
+class UseKey(NamedTuple):
+    """What uses are added up by."""
+
+    environment: str
+    group: str
+    origin: str
+    method: str
+
+    def as_overflow(self) -> UseKey:
+        """Return the key that counts what exceeds the bound."""
+        return UseKey(self.environment, self.group, "", "")
+
+
+class Entry(NamedTuple):
+    """One rollup that is due. Times are in seconds since the epoch."""
+
+    key: RefusalKey | UseKey
+    count: int
+    first: float
+    last: float
+    network: str = ""
+    client: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries that are written in one transaction, with the number that tells a retry whether they were."""
+
+    entries: tuple[Entry, ...]
+    seq: int = 0
+
+
+def cut(entries: Sequence[Entry]) -> list[Batch]:
+    """Return ``entries`` in batches small enough that their locks are short."""
+    return [Batch(tuple(entries[start : start + CHUNK])) for start in range(0, len(entries), CHUNK)]
+
+
+class Writer:
+    """Writes batches for one process."""
+
+    def __init__(self) -> None:
+        self._process = uuid.uuid4()
+        self._seq = 0
+        self._tried: tuple[Batch, int] | None = None
+        self._network_rows: dict[str, int] = {}
+        self._hour_began = 0.0
+
+    def write(self, batch: Batch) -> None:
+        """Write ``batch`` once, whatever became of earlier tries. Raises if the database is away."""
+        using = router.db_for_write(Rejection)
+        if self._tried is not None and self._tried[0] is batch:
+            if self._got_through(self._tried[1], using):
+                self._tried = None
+                return
+        self._seq += 1
+        self._tried = (batch, self._seq)
+        self._write_entries(self._keep_budget(batch.entries, using), using)
+        self._tried = None
+
+    def _got_through(self, seq: int, using: str) -> bool:
+        """Whether the try numbered ``seq`` was committed although its reply was lost."""
+        return GuardProcess.objects.using(using).filter(pk=self._process, flush_seq__gte=seq).exists()
+
+    def _write_entries(self, entries: Sequence[Entry], using: str) -> None:
+        try:
+            self._write_chunk(entries, using)
+        except (OperationalError, InterfaceError):
+            raise
+        except (DataError, DatabaseError, ValueError) as error:
+            if len(entries) > 1:
+                # Refused for its data: find the bad row instead of losing its neighbours.
+                middle = len(entries) // 2
+                self._write_entries(entries[:middle], using)
+                self._write_entries(entries[middle:], using)
+                return
+            logger.warning("A rejection could not be stored (%s); it is counted as overflow.", error)
+            if entries and isinstance(entries[0].key, RefusalKey) and not entries[0].key.overflow:
+                self._write_chunk([as_overflow(entries[0])], using)
+
+    def _write_chunk(self, entries: Sequence[Entry], using: str) -> None:
+        refusals = _refine([entry for entry in entries if isinstance(entry.key, RefusalKey)], using)
+        uses = [entry for entry in entries if isinstance(entry.key, UseKey)]
+        cards = _add_up_cards(refusals)
+        _ensure_cards(cards, using)
+        with transaction.atomic(using=using):
+            Rejection.objects.using(using).bulk_create([_rejection(entry) for entry in refusals])
+            _count_cards(cards, using)
+            OriginUsage.objects.using(using).bulk_create(_usages(uses, using))
+            self._sign(using)
+
+    def _sign(self, using: str) -> None:
+        row = GuardProcess.objects.using(using).filter(pk=self._process)
+        if row.update(flush_seq=self._seq):
+            return
+        GuardProcess.objects.using(using).create(
+            id=self._process,
+            host=socket.gethostname()[:255],
+            pid=os.getpid(),
+            environment=conf.current().environment,
+            started_at=timezone.now(),
+            flush_seq=self._seq,
+        )
+
+    def _keep_budget(self, entries: Sequence[Entry], using: str) -> list[Entry]:
+        """Turn what exceeds the rows of an hour into overflow."""
+        if not any(isinstance(entry.key, RefusalKey) and not entry.key.overflow for entry in entries):
+            return list(entries)
+        if monotonic() - self._hour_began > HOUR.total_seconds():
+            self._network_rows, self._hour_began = {}, monotonic()
+        budget = conf.current().audit_rows_per_hour
+        recent = Rejection.objects.using(using).filter(last_seen__gt=timezone.now() - HOUR, overflow=False)
+        left = budget - recent.count()
+        share = max(budget // NETWORK_SHARE, 1)
+        kept: list[Entry] = []
+        surplus: list[Entry] = []
+        for entry in entries:
+            if isinstance(entry.key, UseKey) or entry.key.overflow:
+                kept.append(entry)
+            elif left <= 0 or self._network_rows.get(entry.network, 0) >= share:
+                surplus.append(as_overflow(entry))
+            else:
+                left -= 1
+                self._network_rows[entry.network] = self._network_rows.get(entry.network, 0) + 1
+                kept.append(entry)
+        return kept + merge(surplus)
+
+
+def as_overflow(entry: Entry) -> Entry:
+    """Return ``entry`` as a count alone, without anything its sender chose."""
+    key = entry.key
+    return Entry(key.as_overflow(), entry.count, entry.first, entry.last)
+
+
+def merge(entries: Iterable[Entry]) -> list[Entry]:
+    """Add up the entries that share a key."""
+    merged: dict[RefusalKey | UseKey, Entry] = {}
+    for entry in entries:
+        other = merged.get(entry.key)
+        if other is not None:
+            entry = entry._replace(
+                count=entry.count + other.count, first=min(entry.first, other.first), last=max(entry.last, other.last)
+            )
+        merged[entry.key] = entry
+    return list(merged.values())
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _refine(entries: list[Entry], using: str) -> list[Entry]:
+    """Say *other group* or *other environment* where that is why: the request path could not know it without I/O."""
+    unknown = {e.key.origin for e in entries if isinstance(e.key, RefusalKey) and e.key.reason == Reason.UNKNOWN_ORIGIN}
+    unknown.discard("")
+    if not unknown:
+        return entries
+    places: dict[str, set[str]] = {}
+    grants = TrustedOrigin.objects.using(using).active().filter(origin__in=unknown)
+    for origin, environment in grants.values_list("origin", "environment__slug"):
+        places.setdefault(origin, set()).add(environment)
+    return [_refined(entry, places) for entry in entries]
+
+
+def _refined(entry: Entry, places: dict[str, set[str]]) -> Entry:
+    key = entry.key
+    if not isinstance(key, RefusalKey) or key.reason != Reason.UNKNOWN_ORIGIN or key.origin not in places:
+        return entry
+    here = key.environment in places[key.origin]
+    return entry._replace(key=key._replace(reason=Reason.OTHER_GROUP if here else Reason.OTHER_ENVIRONMENT))
+
+
+def _rejection(entry: Entry) -> Rejection:
+    key = entry.key
+    assert isinstance(key, RefusalKey)  # noqa: S101 - narrows the type; the caller has sorted them
+    return Rejection(
+        environment=key.environment,
+        api_group=key.group,
+        mode=str(key.mode),
+        origin=key.origin,
+        reason=str(key.reason),
+        kind=str(key.kind),
+        method=key.method,
+        path=key.path,
+        count=entry.count,
+        first_seen=_at(entry.first),
+        last_seen=_at(entry.last),
+        client_ip=entry.client,
+        user_agent=entry.user_agent,
+        overflow=key.overflow,
+    )
+
+
+class _Card(NamedTuple):
+    environment: str
+    api_group: str
+    origin: str
+    count: int
+    first: float
+    last: float
+    reason: Reason
+
+
+def _add_up_cards(entries: Iterable[Entry]) -> dict[str, _Card]:
+    cards: dict[str, _Card] = {}
+    for entry in entries:
+        key = entry.key
+        if not isinstance(key, RefusalKey) or not key.makes_card:
+            continue
+        digest = card_key(key.environment, key.group, key.origin)
+        card = _Card(key.environment, key.group, key.origin, entry.count, entry.first, entry.last, key.reason)
+        other = cards.get(digest)
+        if other is not None:
+            latest = card if card.last >= other.last else other
+            card = latest._replace(count=card.count + other.count, first=min(card.first, other.first))
+        cards[digest] = card
+    return dict(sorted(cards.items()))
+
+
+def _ensure_cards(cards: dict[str, _Card], using: str) -> None:
+    """Insert the missing cards with count 0, so that counting is an update alone, which adds up under any writer."""
+    known = set(RejectedOrigin.objects.using(using).filter(key__in=cards).values_list("key", flat=True))
+    missing = [
+        RejectedOrigin(
+            environment=card.environment,
+            api_group=card.api_group,
+            origin=card.origin,
+            key=digest,
+            first_seen=_at(card.first),
+            last_seen=_at(card.last),
+        )
+        for digest, card in cards.items()
+        if digest not in known
+    ]
+    RejectedOrigin.objects.using(using).bulk_create(missing, ignore_conflicts=True)
+
+
+def _count_cards(cards: dict[str, _Card], using: str) -> None:
+    if not cards:
+        return
+    rows = RejectedOrigin.objects.using(using).filter(key__in=cards)
+    # In key order, so that two flushes wait for each other instead of locking each other out.
+    list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
+    again = [digest for digest, card in cards.items() if card.reason in ORIGIN_REASONS]
+    rows.update(
+        count=F("count") + _case(cards, "count", BigIntegerField()),
+        last_seen=_case(cards, "last", DateTimeField()),
+        last_reason=_case(cards, "reason", CharField()),
+        status=Case(
+            When(key__in=again, status=CardStatus.TRUSTED, then=Value(CardStatus.NEW.value)),
+            default=F("status"),
+            output_field=CharField(),
+        )
+        if again
+        else F("status"),
+    )
+
+
+def _case(cards: dict[str, _Card], name: str, output: BigIntegerField | DateTimeField | CharField) -> Case:
+    def value(card: _Card) -> int | str | datetime:
+        found = getattr(card, name)
+        return _at(found) if name == "last" else str(found) if name == "reason" else found
+
+    whens = [When(key=digest, then=Value(value(card), output_field=output)) for digest, card in cards.items()]
+    return Case(*whens, output_field=output)
+
+
+def _usages(entries: list[Entry], using: str) -> list[OriginUsage]:
+    keys = [entry.key for entry in entries if isinstance(entry.key, UseKey)]
+    grants = _find_grants(keys, using) if keys else {}
+    return [
+        OriginUsage(
+            trusted_origin_id=grants.get(key),
+            origin=key.origin,
+            method=key.method[:64],
+            count=entry.count,
+            first_seen=_at(entry.first),
+            last_seen=_at(entry.last),
+        )
+        for entry, key in zip(entries, keys, strict=True)
+    ]
+
+
+def _find_grants(keys: list[UseKey], using: str) -> dict[UseKey, int]:
+    """Return the ids of the grants that let ``keys`` in: the exact row, else the most specific pattern."""
+    wanted = {key: [key.origin, *pattern_candidates(key.origin)] for key in keys if key.origin}
+    texts = {text for candidates in wanted.values() for text in candidates}
+    rows = TrustedOrigin.objects.using(using).filter(origin__in=texts)
+    ids = {
+        (environment, group, origin): pk
+        for pk, environment, group, origin in rows.values_list("pk", "environment__slug", "api_group__slug", "origin")
+    }
+    found: dict[UseKey, int] = {}
+    for key, candidates in wanted.items():
+        for text in candidates:
+            pk = ids.get((key.environment, key.group, text))
+            if pk is not None:
+                found[key] = pk
+                break
+    return found

@@ -1,0 +1,96 @@
+"""What was refused: the evidence, and the triage cards that it adds up to."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_cors_guard.core.decision import Kind, Reason
+from django_cors_guard.models.environment import ModeChoice
+
+#: Longest stored piece of what a sender chose.
+MAX_STORED: Final = 255
+
+REASON_CHOICES: Final = [(reason.value, reason.value) for reason in Reason if reason.is_refusal]
+KIND_CHOICES: Final = [(kind.value, kind.value) for kind in Kind]
+
+
+class Rejection(models.Model):
+    """N refusals of one kind within one short window. Append-only; it proves only that somebody sent those bytes.
+
+    Environment and group are slugs, for evidence outlives the group. A row whose ``origin`` is blank and whose
+    ``overflow`` is set sums up what exceeded the bounds of the audit.
+    """
+
+    environment = models.CharField(_("environment"), max_length=50)
+    api_group = models.CharField(_("API group"), max_length=50, blank=True)
+    mode = models.CharField(_("mode"), max_length=10, choices=ModeChoice.choices, blank=True)
+    origin = models.CharField(_("origin"), max_length=MAX_STORED, blank=True)
+    reason = models.CharField(_("reason"), max_length=30, choices=REASON_CHOICES)
+    kind = models.CharField(_("kind"), max_length=12, choices=KIND_CHOICES)
+    method = models.CharField(_("method"), max_length=64, blank=True)
+    path = models.CharField(_("path"), max_length=MAX_STORED, blank=True)
+    count = models.PositiveBigIntegerField(_("count"))
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    client_ip = models.CharField(_("client address"), max_length=50, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=MAX_STORED, blank=True)
+    overflow = models.BooleanField(_("overflow"), default=False)
+
+    class Meta:
+        verbose_name = _("rejection")
+        verbose_name_plural = _("rejections")
+        default_permissions = ("view",)
+        permissions = [("view_rejection_pii", _("Can view client addresses and user agents of rejections"))]
+        indexes = [
+            models.Index(fields=["last_seen"], name="cors_guard_rejection_seen"),
+            models.Index(fields=["origin", "id"], name="cors_guard_rejection_origin"),
+            models.Index(fields=["environment", "api_group", "id"], name="cors_guard_rejection_group"),
+            models.Index(fields=["reason", "id"], name="cors_guard_rejection_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} → {self.api_group}: {self.reason} ({self.count})"
+
+
+class CardStatus(models.TextChoices):
+    """What became of a rejected origin."""
+
+    NEW = "new", _("new")
+    IGNORED = "ignored", _("ignored")
+    TRUSTED = "trusted", _("trusted")
+
+
+class RejectedOrigin(models.Model):
+    """The card of one origin, API group and environment. Its count stays exact with several writers."""
+
+    environment = models.CharField(_("environment"), max_length=50)
+    api_group = models.CharField(_("API group"), max_length=50)
+    origin = models.CharField(_("origin"), max_length=MAX_STORED)
+    key = models.CharField(_("key"), max_length=64, unique=True, editable=False)
+    status = models.CharField(_("status"), max_length=10, choices=CardStatus.choices, default=CardStatus.NEW)
+    count = models.PositiveBigIntegerField(_("count"), default=0)
+    first_seen = models.DateTimeField(_("first seen"))
+    last_seen = models.DateTimeField(_("last seen"))
+    last_reason = models.CharField(_("last reason"), max_length=30, choices=REASON_CHOICES, blank=True)
+
+    class Meta:
+        verbose_name = _("rejected origin")
+        verbose_name_plural = _("rejected origins")
+        default_permissions = ("view", "change")
+        indexes = [
+            models.Index(fields=["status", "last_seen"], name="cors_guard_card_status"),
+            models.Index(fields=["origin"], name="cors_guard_card_origin"),
+            models.Index(fields=["last_seen"], name="cors_guard_card_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} → {self.api_group}"
+
+
+def card_key(environment: str, api_group: str, origin: str) -> str:
+    """Return the key of a card: a digest, so that no collation can merge or split cards."""
+    return hashlib.sha256("\0".join((environment, api_group, origin)).encode("utf-8", "backslashreplace")).hexdigest()

@@ -1,0 +1,208 @@
+"""The grant: this origin may call this API group in this environment, until it is revoked or expires."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_cors_guard.core.origins import OriginRules, Problem, check_rules, parse_canonical, parse_origin
+from django_cors_guard.exceptions import InvalidRequest, RefusedOrigin, RevokedOrigin
+from django_cors_guard.models.api_group import ApiGroup
+from django_cors_guard.models.environment import Environment
+from django_cors_guard.models.front_end import FrontEnd
+from django_cors_guard.models.write import PolicyManager, PolicyModel, PolicyQuerySet, PolicyWrite, label_of
+from django_cors_guard.validators import as_validation_errors
+
+#: Longest canonical text there can be: scheme, "://", "*.", host of 253, port.
+MAX_ORIGIN: Final = 300
+
+#: Actions that may take a revocation back.
+REINSTATED: Final = "reinstated"
+
+
+class Status(models.TextChoices):
+    """What a grant is worth now."""
+
+    ACTIVE = "active", _("active")
+    EXPIRED = "expired", _("expired")
+    REVOKED = "revoked", _("revoked")
+    SWITCHED_OFF = "switched_off", _("switched off")
+
+
+class TrustedOriginQuerySet(PolicyQuerySet["TrustedOrigin"]):
+    """Grants by what they are worth; ``switched_off`` needs the safety rules and is not a database filter."""
+
+    def active(self, now: datetime | None = None) -> Self:
+        """Neither revoked nor expired."""
+        at = now or timezone.now()
+        return self.filter(revoked_at=None).filter(models.Q(expires_at=None) | models.Q(expires_at__gt=at))
+
+    def expired(self, now: datetime | None = None) -> Self:
+        return self.filter(revoked_at=None, expires_at__lte=now or timezone.now())
+
+    def revoked(self) -> Self:
+        return self.filter(revoked_at__isnull=False)
+
+
+class TrustedOriginManager(PolicyManager["TrustedOrigin"].from_queryset(TrustedOriginQuerySet)):  # type: ignore[misc]  # built at run time
+    """Manager with the natural key."""
+
+    def get_by_natural_key(self, environment: str, api_group: str, origin: str) -> TrustedOrigin:
+        found: TrustedOrigin = self.get(environment__slug=environment, api_group__slug=api_group, origin=origin)
+        return found
+
+
+class TrustedOrigin(PolicyModel):
+    """One grant. Environment, group and origin are fixed once created; ``PolicyChange`` keeps the story."""
+
+    environment = models.ForeignKey(
+        Environment, verbose_name=_("environment"), on_delete=models.PROTECT, related_name="trusted_origins"
+    )
+    api_group = models.ForeignKey(
+        ApiGroup, verbose_name=_("API group"), on_delete=models.PROTECT, related_name="trusted_origins"
+    )
+    origin = models.CharField(_("origin"), max_length=MAX_ORIGIN)
+    front_end = models.ForeignKey(
+        FrontEnd,
+        verbose_name=_("front end"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="trusted_origins",
+    )
+    note = models.TextField(_("note"), blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+    )
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True, help_text=_("Blank: until revoked."))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("revoked by"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+    )
+    revoke_reason = models.TextField(_("why it was revoked"), blank=True, editable=False)
+    managed_by = models.CharField(_("managed by"), max_length=100, blank=True, editable=False)
+    revision = models.PositiveBigIntegerField(_("revision"), default=0, editable=False)
+
+    policy_fields = frozenset({"environment", "api_group", "origin", "expires_at", "revoked_at"})
+    fixed_fields = frozenset({"environment", "api_group", "origin"})
+    target_relations = ("environment", "api_group")
+    stamped = True
+
+    objects = TrustedOriginManager()
+
+    class Meta(PolicyModel.Meta):
+        abstract = False
+        verbose_name = _("trusted origin")
+        verbose_name_plural = _("trusted origins")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment", "api_group", "origin"],
+                name="cors_guard_one_grant_per_origin",
+                violation_error_message=_("This origin has a grant for this API group in this environment already."),
+            ),
+            models.CheckConstraint(condition=~models.Q(origin=""), name="cors_guard_origin_given"),
+        ]
+        indexes = [
+            models.Index(fields=["revision"], name="cors_guard_origin_revision"),
+            models.Index(fields=["origin"], name="cors_guard_origin_origin"),
+        ]
+
+    def __str__(self) -> str:
+        return self.origin
+
+    def natural_key(self) -> tuple[str, str, str]:
+        return (self.environment.slug, self.api_group.slug, self.origin)
+
+    natural_key.dependencies = ["cors_guard.environment", "cors_guard.apigroup"]  # type: ignore[attr-defined]  # Django's hook
+
+    def identity(self) -> str:
+        return f"{self.environment.slug}/{self.api_group.slug}/{self.origin}"
+
+    def status(self, now: datetime | None = None) -> Status:
+        """Return what the grant is worth at ``now``."""
+        if self.revoked_at is not None:
+            return Status.REVOKED
+        if self.find_faults():
+            return Status.SWITCHED_OFF
+        if self.expires_at is not None and self.expires_at <= (now or timezone.now()):
+            return Status.EXPIRED
+        return Status.ACTIVE
+
+    def find_faults(self) -> tuple[Problem, ...]:
+        """Return the safety rules that now hold and that the row breaks."""
+        parsed = parse_canonical(self.origin)
+        if parsed is None:
+            return (Problem("not_canonical", self.origin[:255]),)
+        faults = check_rules(parsed, rules_for(self.environment, self.api_group))
+        if self.environment.max_trust_days and self.expires_at is None:
+            faults = (*faults, Problem("trusted_too_long", self.origin, "max_trust_days"))
+        return faults
+
+    def clean(self) -> None:
+        super().clean()
+        parsed = parse_origin(self.origin)
+        problems = list(parsed.problems)
+        if parsed.origin is not None:
+            self.origin = parsed.origin.text
+            if self.environment_id and self.api_group_id:
+                problems += check_rules(parsed.origin, rules_for(self.environment, self.api_group))
+        if problems:
+            raise ValidationError({"origin": as_validation_errors(problems)})
+
+    def check_rewrite(self, before: Self, write: PolicyWrite) -> None:
+        if before.revoked_at is not None and self.revoked_at is None and write.action != REINSTATED:
+            raise RevokedOrigin(
+                before.origin, by=label_of(before.revoked_by), at=before.revoked_at, reason=before.revoke_reason
+            )
+        moved = [name for name in ("environment_id", "api_group_id", "origin") if _differs(self, before, name)]
+        if moved:
+            raise InvalidRequest(
+                str(
+                    _("The environment, API group and origin of a grant are fixed. Revoke it, and trust the other one.")
+                )
+            )
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            parsed = parse_origin(self.origin)
+            if parsed.origin is None:
+                raise RefusedOrigin(self.origin[:MAX_ORIGIN], parsed.problems)
+            self.origin = parsed.origin.text
+        super().save(*args, **kwargs)
+
+
+def _differs(one: models.Model, other: models.Model, name: str) -> bool:
+    return bool(getattr(one, name) != getattr(other, name))
+
+
+def rules_for(environment: Environment, api_group: ApiGroup) -> OriginRules:
+    """Return the safety rules that a grant for ``api_group`` in ``environment`` has to keep."""
+    return OriginRules(
+        allow_insecure_http=environment.allow_insecure_http,
+        allow_insecure_credentials=environment.allow_insecure_credentials,
+        allow_loopback=environment.allow_loopback,
+        allow_subdomain_patterns=environment.allow_subdomain_patterns,
+        allow_custom_schemes=environment.allow_custom_schemes,
+        credentials=api_group.allow_credentials,
+    )

@@ -1,0 +1,294 @@
+"""Refusals and uses become bounded rollups in memory, and those become rows.
+
+The sender chooses origin, path, user agent and rate. So a refused request costs one bounded in-memory update; memory,
+rows and text are bounded; what exceeds is still counted, in overflow rows; trouble here never reaches a request.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from time import monotonic, time
+from typing import Final, NamedTuple
+
+from django.db import close_old_connections, connections
+
+from django_cors_guard import conf, ledger
+from django_cors_guard.core.decision import Kind, Mode, Reason
+from django_cors_guard.ledger import Entry, RefusalKey, UseKey
+
+logger: Final = logging.getLogger("django_cors_guard.recorder")
+
+#: Longest stored piece of what a sender chose.
+MAX_TEXT: Final = ledger.MAX_TEXT
+#: One client network gets at most this part of every bound.
+NETWORK_SHARE: Final = 10
+MAX_BACK_OFF_SECONDS: Final = 60.0
+#: How long after it should have run a thread that never ran is taken for one that cannot.
+THREAD_GRACE_SECONDS: Final = 5.0
+
+
+class Refusal(NamedTuple):
+    """One refused request, as the sender worded it; nothing in here is trusted, cut or escaped yet."""
+
+    group: str
+    mode: Mode | None
+    origin: str
+    reason: Reason
+    kind: Kind
+    method: str
+    path: str
+    client: str
+    user_agent: str
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one key adds up to since it was last written. Times: wall clock, but for ``opened`` (monotonic)."""
+
+    opened: float
+    first: float
+    last: float
+    count: int
+    written: bool = False
+    network: str = ""
+    client: str = ""
+    user_agent: str = ""
+
+    def add(self, now: float, count: int = 1) -> None:
+        if self.count == 0:
+            self.first = now
+        self.count += count
+        self.last = now
+
+
+class Recorder:
+    """The audit memory of one process."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._flush_lock = threading.Lock()
+        self._refusals: dict[RefusalKey, _Tally] = {}
+        self._overflow: dict[RefusalKey, _Tally] = {}
+        self._uses: dict[UseKey, _Tally] = {}
+        self._waiting_of_network: dict[str, int] = {}
+        self._outbox: list[ledger.Batch] = []
+        self._writer = ledger.Writer()
+        self._thread: threading.Thread | None = None
+        self._thread_started = 0.0
+        self._thread_ran = False
+        self._wake = threading.Event()
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count one refusal: one bounded update in memory."""
+        config = conf.current()
+        now = time()
+        key = RefusalKey(
+            config.environment,
+            refusal.group,
+            refusal.mode or "",
+            tidy_text(refusal.origin),
+            refusal.reason,
+            refusal.kind,
+            tidy_text(refusal.method)[:64],
+            tidy_text(refusal.path),
+        )
+        network = network_of(refusal.client)
+        with self._lock:
+            tally = self._refusals.get(key)
+            if tally is None:
+                tally = self._open_refusal(key, network, refusal, config)
+            tally.add(now)
+        self._settle(config)
+
+    def use(self, group: str, origin: str, method: str) -> None:
+        """Count one request of a trusted origin."""
+        key = UseKey(conf.current().environment, group, origin, method)
+        with self._lock:
+            tally = self._uses.get(key)
+            if tally is None:
+                tally = self._open_use(key)
+            tally.add(time())
+
+    def _open_refusal(self, key: RefusalKey, network: str, refusal: Refusal, config: conf.GuardSettings) -> _Tally:
+        share = max(config.audit_max_pending // NETWORK_SHARE, 1)
+        crowded = len(self._refusals) >= config.audit_max_pending
+        if crowded or self._waiting_of_network.get(network, 0) >= share:
+            return self._overflow.setdefault(key.as_overflow(), _Tally(monotonic(), time(), time(), 0))
+        now = time()
+        tally = _Tally(
+            monotonic(),
+            now,
+            now,
+            0,
+            network=network,
+            client=stored_client(refusal.client, config.audit_client_ip),
+            user_agent=tidy_text(refusal.user_agent),
+        )
+        self._refusals[key] = tally
+        self._waiting_of_network[network] = self._waiting_of_network.get(network, 0) + 1
+        return tally
+
+    def _open_use(self, key: UseKey) -> _Tally:
+        if len(self._uses) >= conf.current().audit_max_pending:
+            key = key.as_overflow()
+        now = time()
+        tally = self._uses.setdefault(key, _Tally(monotonic(), now, now, 0))
+        self._settle(conf.current())
+        return tally
+
+    def _settle(self, config: conf.GuardSettings) -> None:
+        """See to it that what was recorded is written in time, without doing it here where a thread can."""
+        if conf.in_tests() or config.audit_flush_seconds == 0:
+            return
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            self._start_thread()
+        elif not self._thread_ran and monotonic() - self._thread_started > THREAD_GRACE_SECONDS:
+            # Threads do not run here (uWSGI without --enable-threads): the next request has to do it.
+            self.flush()
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="cors-guard-recorder", daemon=True)
+        self._thread, self._thread_started, self._thread_ran = thread, monotonic(), False
+        try:
+            thread.start()
+        except RuntimeError:
+            # No threads at this point (interpreter shutting down): the flush at exit writes it.
+            self._thread = None
+
+    def _run(self) -> None:
+        self._thread_ran = True
+        while True:
+            self._wake.wait()
+            pause = max(conf.current().audit_flush_seconds / 2, 0.05)
+            threading.Event().wait(pause)
+            self._wake.clear()
+            self.flush()
+            if self._is_waiting():
+                self._wake.set()
+
+    def _is_waiting(self) -> bool:
+        with self._lock:
+            return bool(self._outbox or self._refusals or self._overflow or self._uses)
+
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether each request has to call ``flush`` itself (AUDIT_FLUSH_SECONDS = 0)."""
+        return conf.current().audit_flush_seconds == 0
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Write what is due: first sightings, and repeats whose window has closed. Never raises.
+
+        ``everything`` writes repeats before their time, too, and tries whatever the back-off says.
+        """
+        if not everything and monotonic() < self._retry_at:
+            return
+        if not self._flush_lock.acquire(blocking=everything):
+            return
+        try:
+            if not self._outbox:
+                self._outbox = ledger.cut(self._take(everything=everything))
+            while self._outbox:
+                self._writer.write(self._outbox[0])
+                del self._outbox[0]
+            if self._failures:
+                logger.warning("The audit log is written again.")
+            self._failures, self._retry_at = 0, 0.0
+        except Exception as error:  # noqa: BLE001 - the rollups wait; audit trouble never reaches a request
+            self._failures += 1
+            self._retry_at = monotonic() + min(2.0 ** min(self._failures, 10), MAX_BACK_OFF_SECONDS)
+            if self._failures == 1:
+                logger.error("The audit log could not be written (%s); it waits in memory.", error)
+        finally:
+            self._flush_lock.release()
+            if not conf.in_tests() and threading.current_thread() is self._thread:
+                connections.close_all()
+
+    def _take(self, *, everything: bool) -> list[Entry]:
+        """Take what is due out of memory; keys stay for their window, so that they write twice in it at most."""
+        rollup = conf.current().audit_rollup_seconds
+        at_once = self.writes_at_once
+        mono = monotonic()
+        entries: list[Entry] = []
+        with self._lock:
+            for book in (self._refusals, self._overflow, self._uses):
+                for key in list(book):  # type: ignore[call-overload]  # the books differ in their keys alone
+                    tally: _Tally = book[key]  # type: ignore[index]  # as above
+                    over = mono - tally.opened >= rollup
+                    # Overflow waits for its window: one row a group, reason and window.
+                    first_sighting = not tally.written and book is not self._overflow
+                    if tally.count and (everything or at_once or over or first_sighting):
+                        entries.append(_entry_of(key, tally))
+                        tally.count, tally.written = 0, True
+                    if over or everything or at_once:
+                        del book[key]  # type: ignore[arg-type]  # as above
+                        self._leave_network(tally)
+        return entries
+
+    def _leave_network(self, tally: _Tally) -> None:
+        left = self._waiting_of_network.get(tally.network, 0) - 1
+        if left > 0:
+            self._waiting_of_network[tally.network] = left
+        else:
+            self._waiting_of_network.pop(tally.network, None)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: what waits in memory is the parent's to write."""
+        self._reset()
+
+    def close(self) -> None:
+        """Write everything; the process ends."""
+        if self._is_waiting() and not conf.in_tests():
+            close_old_connections()
+            self.flush(everything=True)
+
+
+def _entry_of(key: RefusalKey | UseKey, tally: _Tally) -> Entry:
+    return Entry(key, tally.count, tally.first, tally.last, tally.network, tally.client, tally.user_agent)
+
+
+def tidy_text(text: str) -> str:
+    """Return ``text`` as it may be stored: printable ASCII, the rest escaped, cut before it becomes a key."""
+    cut = text[:MAX_TEXT]
+    if cut.isascii() and cut.isprintable():
+        return cut
+    escaped = cut.encode("ascii", "backslashreplace").decode("ascii")
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)[:MAX_TEXT]
+
+
+def network_of(client: str) -> str:
+    """Return the network of an address: /24 of IPv4, /48 of IPv6; blank for what is no address."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False))
+
+
+def stored_client(client: str, how: str) -> str:
+    """Return the address as AUDIT_CLIENT_IP (``none``, ``truncated``, ``full``) lets it be stored."""
+    if how == "none":
+        return ""
+    network = network_of(client)
+    return network if how == "truncated" or not network else client[:50]
+
+
+recorder: Final = Recorder()
+os.register_at_fork(after_in_child=recorder.after_fork)
+atexit.register(recorder.close)
+
+__all__ = ["Recorder", "Refusal", "recorder", "tidy_text"]

@@ -1,0 +1,562 @@
+"""Trust, revoke, reinstate: the only writers of grants. Each is one transaction and one revision, or none at all.
+
+Environments, API groups and front ends are given as objects or slugs. ``actor=None`` is the system; with an actor,
+protected environments ask for ``change_protected_environment``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import OperationalError, connections, router
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_cors_guard import conf
+from django_cors_guard.core.origins import Mend, Origin, Problem, check_rules, parse_origin, pattern_candidates
+from django_cors_guard.core.risks import find_risks
+from django_cors_guard.exceptions import (
+    CorsGuardError,
+    InvalidRequest,
+    ProtectedEnvironment,
+    RefusedOrigin,
+    RevokedOrigin,
+    UnknownName,
+)
+from django_cors_guard.explanation import Explanation, explain
+from django_cors_guard.models import (
+    ApiGroup,
+    Environment,
+    FrontEnd,
+    PolicyState,
+    RejectedOrigin,
+    TrustedOrigin,
+    policy_write,
+)
+from django_cors_guard.models.rejection import CardStatus, card_key
+from django_cors_guard.models.trusted_origin import REINSTATED, Status, rules_for
+from django_cors_guard.models.write import label_of
+
+PROTECTED_PERMISSION: Final = "cors_guard.change_protected_environment"
+TRUSTED: Final = "trusted"
+REVOKED: Final = "revoked"
+
+DEADLOCK_TRIES: Final = 3
+#: Trusted origins that a new one is compared with for look-alikes.
+LOOK_ALIKE_SAMPLE: Final = 2000
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Named = TypeVar("_Named", Environment, ApiGroup, FrontEnd)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One grant by its names."""
+
+    environment: str
+    api_group: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What ``revoke_origin`` did, and what it could not do.
+
+    ``closed`` are the grants that were revoked; ``refused`` those of them that are new rows, left because only a
+    pattern had matched. ``patterns`` still trust other origins. ``open_groups`` let any origin read. Until
+    ``preflights_until`` browsers may act on answers they have cached. Processes follow within ``refresh_seconds``.
+    Sessions, tokens and clients that send no Origin are not affected by any of this.
+    """
+
+    origin: str
+    revision: int
+    at: datetime
+    closed: tuple[Place, ...]
+    refused: tuple[Place, ...]
+    already_revoked: tuple[Place, ...]
+    patterns: tuple[Place, ...]
+    open_groups: tuple[str, ...]
+    preflights_until: datetime
+    refresh_seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the receipt as plain values, times in ISO 8601."""
+        found = asdict(self)
+        return found | {"at": self.at.isoformat(), "preflights_until": self.preflights_until.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What trusting one origin in one place would mean; ``existing`` is the status of a grant that is there."""
+
+    given: str
+    environment: str
+    api_group: str
+    origin: str
+    problems: tuple[Problem, ...]
+    mended: tuple[Mend, ...]
+    risks: tuple[Problem, ...]
+    existing: str = ""
+
+
+def retry_deadlocks(service: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Run ``service`` again when the database chose it as a deadlock's victim, if the transaction is its own."""
+
+    @wraps(service)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        tries = 1 if connections[_alias()].in_atomic_block else DEADLOCK_TRIES
+        for left in reversed(range(tries)):
+            try:
+                return service(*args, **kwargs)
+            except OperationalError:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    return run
+
+
+@retry_deadlocks
+def trust(
+    origin: str,
+    *,
+    environment: Environment | str,
+    api_group: ApiGroup | str,
+    actor: AbstractBaseUser | None = None,
+    note: str = "",
+    expires_at: datetime | None = None,
+    front_end: FrontEnd | str | None = None,
+) -> TrustedOrigin:
+    """Let ``origin`` call ``api_group`` in ``environment`` and return the grant.
+
+    Raises RefusedOrigin (every problem at once), RevokedOrigin if it was revoked there, UnknownName, InvalidRequest
+    and ProtectedEnvironment. On an active or expired grant nothing changes but what is passed.
+    """
+    place, group = find_environment(environment), find_api_group(api_group)
+    owner = find_front_end(front_end) if front_end is not None else None
+    check_protected(actor, [place])
+    parsed = _require_origin(origin, place, group, expires_at)
+    existing = _find_grant(parsed, place, group)
+    if existing is not None:
+        return _renew(existing, actor, note=note, expires_at=expires_at, front_end=owner)
+    with policy_write(actor=actor, action=TRUSTED, using=_alias()):
+        # Looked up again under the lock: somebody may have been faster.
+        existing = _find_grant(parsed, place, group, lock=True)
+        if existing is not None:
+            return _renew(existing, actor, note=note, expires_at=expires_at, front_end=owner)
+        grant = TrustedOrigin(
+            environment=place,
+            api_group=group,
+            origin=parsed.text,
+            front_end=owner,
+            note=note,
+            expires_at=expires_at,
+            created_by_id=actor.pk if actor is not None else None,
+        )
+        grant.save(using=_alias())
+        _mark_card(grant, CardStatus.TRUSTED)
+        return grant
+
+
+def preview_trust(
+    origins: Iterable[str],
+    *,
+    environments: Iterable[Environment | str],
+    api_groups: Iterable[ApiGroup | str],
+    expires_at: datetime | None = None,
+) -> list[Preview]:
+    """Return, without writing anything, what trusting every origin in every place would mean."""
+    places = [find_environment(item) for item in environments]
+    groups = [find_api_group(item) for item in api_groups]
+    lines = [origin for origin in origins if origin.strip()]
+    return [_preview(line, place, group, expires_at) for line in lines for place in places for group in groups]
+
+
+@retry_deadlocks
+def trust_many(
+    origins: Iterable[str],
+    *,
+    environments: Iterable[Environment | str],
+    api_groups: Iterable[ApiGroup | str],
+    actor: AbstractBaseUser | None = None,
+    note: str = "",
+    expires_at: datetime | None = None,
+    front_end: FrontEnd | str | None = None,
+) -> list[TrustedOrigin]:
+    """Trust every origin in every place, all or none, in one revision; ``preview_trust`` says what stands against it."""
+    lines = [origin for origin in origins if origin.strip()]
+    places = [find_environment(item) for item in environments]
+    groups = [find_api_group(item) for item in api_groups]
+    if not (lines and places and groups):
+        raise InvalidRequest(_("Name at least one origin, one environment and one API group."))
+    check_protected(actor, places)
+    previews = preview_trust(lines, environments=places, api_groups=groups, expires_at=expires_at)
+    problems = tuple(problem for preview in previews for problem in preview.problems)
+    if problems:
+        raise RefusedOrigin(", ".join(lines)[:255], tuple(dict.fromkeys(problems)))
+    with policy_write(actor=actor, action=TRUSTED, using=_alias()):
+        return [
+            trust(line, environment=place, api_group=group, actor=actor, note=note, expires_at=expires_at,
+                  front_end=front_end)
+            for line in lines for place in places for group in groups
+        ]  # fmt: skip
+
+
+@retry_deadlocks
+def revoke(trusted_origin: TrustedOrigin, *, actor: AbstractBaseUser | None = None, reason: str = "") -> TrustedOrigin:
+    """Close one grant and return it; one that is revoked already stays as it is."""
+    check_protected(actor, [trusted_origin.environment])
+    if trusted_origin.api_group.any_origin:
+        raise InvalidRequest(
+            _(
+                "The API group “%(group)s” is open to any origin, so revoking would do nothing. "
+                "Switch “any origin” off first."
+            )
+            % {"group": trusted_origin.api_group.slug}
+        )
+    if not TrustedOrigin.objects.using(_alias()).filter(pk=trusted_origin.pk, revoked_at=None).exists():
+        trusted_origin.refresh_from_db()
+        return trusted_origin
+    with policy_write(actor=actor, reason=reason, action=REVOKED, using=_alias()):
+        _close(_locked(trusted_origin.pk), actor, reason)
+    trusted_origin.refresh_from_db()
+    return trusted_origin
+
+
+@retry_deadlocks
+def revoke_origin(
+    origin: str,
+    *,
+    environments: Iterable[Environment | str] | None = None,
+    api_groups: Iterable[ApiGroup | str] | None = None,
+    actor: AbstractBaseUser | None = None,
+    reason: str,
+) -> Receipt:
+    """Close every grant of ``origin`` in the named places (None: all) in one transaction, and return the receipt.
+
+    Where only a pattern had let the origin in, a revoked row is left that decides before the pattern.
+    """
+    parsed = parse_origin(origin)
+    if parsed.origin is None:
+        raise RefusedOrigin(origin[:255], parsed.problems)
+    if not reason.strip():
+        raise InvalidRequest(_("Say why: a revocation without a reason helps nobody later."))
+    places = _chosen(environments, find_environment, Environment)
+    groups = _chosen(api_groups, find_api_group, ApiGroup)
+    if api_groups is not None and any(group.any_origin for group in groups):
+        names = ", ".join(group.slug for group in groups if group.any_origin)
+        raise InvalidRequest(
+            _("Open to any origin: %(groups)s. Revoking would do nothing there; switch “any origin” off first.")
+            % {"groups": names}
+        )
+    matches = _match(parsed.origin, places, groups)
+    if not (matches.exact or matches.covered):
+        return _receipt(parsed.origin, matches, groups, PolicyState.read(_alias()).revision)
+    check_protected(actor, matches.environments(places))
+    with policy_write(actor=actor, reason=reason, action=REVOKED, using=_alias()) as write:
+        # Matched again under the lock: what was trusted in between is closed, too.
+        matches = _match(parsed.origin, places, groups)
+        check_protected(actor, matches.environments(places))
+        for grant in matches.exact:
+            _close(_locked(grant.pk), actor, reason)
+        for place, group, _pattern in matches.covered:
+            _leave_revoked(parsed.origin, place, group, actor, reason)
+        return _receipt(parsed.origin, matches, groups, write.revision)
+
+
+@retry_deadlocks
+def reinstate(
+    trusted_origin: TrustedOrigin, *, actor: AbstractBaseUser | None = None, reason: str = ""
+) -> TrustedOrigin:
+    """Undo a revocation, for a reason that is kept; the safety rules that hold now apply."""
+    if not reason.strip():
+        raise InvalidRequest(_("Say why this origin may be trusted again."))
+    check_protected(actor, [trusted_origin.environment])
+    grant = TrustedOrigin.objects.using(_alias()).select_related("environment", "api_group").get(pk=trusted_origin.pk)
+    if grant.revoked_at is not None:
+        _require_origin(grant.origin, grant.environment, grant.api_group, grant.expires_at, renewed=False)
+        with policy_write(actor=actor, reason=reason, action=REINSTATED, using=_alias()):
+            grant = _locked(grant.pk)
+            grant.revoked_at, grant.revoked_by, grant.revoke_reason = None, None, ""
+            grant.save(using=_alias())
+            TrustedOrigin.objects.using(_alias()).filter(pk=grant.pk).update(revoked_by=None, revoke_reason="")
+            _mark_card(grant, CardStatus.TRUSTED)
+    trusted_origin.refresh_from_db()
+    return trusted_origin
+
+
+def find_environment(given: Environment | str) -> Environment:
+    """Return the environment; raises UnknownName with those that exist."""
+    return _find(Environment, given, _("environment"))
+
+
+def find_api_group(given: ApiGroup | str) -> ApiGroup:
+    """Return the API group; raises UnknownName with those that exist."""
+    return _find(ApiGroup, given, _("API group"))
+
+
+def find_front_end(given: FrontEnd | str) -> FrontEnd:
+    """Return the front end; raises UnknownName with those that exist."""
+    return _find(FrontEnd, given, _("front end"))
+
+
+def check_protected(actor: AbstractBaseUser | None, environments: Iterable[Environment]) -> None:
+    """Raise ProtectedEnvironment if ``actor`` may not change one of ``environments``."""
+    if actor is None or _may_change_protected(actor):
+        return
+    protected = tuple(sorted({environment.slug for environment in environments if environment.protected}))
+    if protected:
+        raise ProtectedEnvironment(protected)
+
+
+def check_shared(actor: AbstractBaseUser | None) -> None:
+    """Raise ProtectedEnvironment if ``actor`` may not change what all environments share: groups, routes, modes."""
+    check_protected(actor, Environment.objects.using(_alias()).filter(protected=True))
+
+
+def _may_change_protected(actor: AbstractBaseUser) -> bool:
+    has_perm = getattr(actor, "has_perm", None)
+    return bool(has_perm is not None and has_perm(PROTECTED_PERMISSION))
+
+
+def _alias() -> str:
+    return router.db_for_write(PolicyState)
+
+
+def _find(model: type[_Named], given: _Named | str, noun: str) -> _Named:
+    if not isinstance(given, str):
+        return given
+    rows = model._base_manager.using(_alias())
+    found = rows.filter(slug=given).first()
+    if found is None or found.slug != given:
+        raise UnknownName(noun, given[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)[:20]))
+    return found
+
+
+def _chosen(given: Iterable[Any] | None, find: Callable[[Any], _Named], model: type[_Named]) -> list[_Named]:
+    if given is None:
+        return list(model._base_manager.using(_alias()).order_by("slug"))
+    return [find(item) for item in given]
+
+
+def _require_origin(
+    text: str, environment: Environment, group: ApiGroup, expires_at: datetime | None, *, renewed: bool = True
+) -> Origin:
+    parsed = parse_origin(text)
+    problems = list(parsed.problems)
+    if parsed.origin is not None:
+        problems += check_rules(parsed.origin, rules_for(environment, group))
+    problems += _check_expiry(parsed.origin, environment, group, expires_at, renewed=renewed)
+    if problems or parsed.origin is None:
+        raise RefusedOrigin(text[:255], tuple(problems))
+    return parsed.origin
+
+
+def _check_expiry(
+    origin: Origin | None, environment: Environment, group: ApiGroup, expires_at: datetime | None, *, renewed: bool
+) -> list[Problem]:
+    """A grant's end lies ahead, and within what the environment allows."""
+    if expires_at is not None and timezone.is_naive(expires_at):
+        raise InvalidRequest(_("Give the expiry with its time zone."))
+    if renewed and expires_at is not None and expires_at <= timezone.now():
+        raise InvalidRequest(_("The expiry lies in the past. To end a grant, revoke it."))
+    if not environment.max_trust_days or origin is None:
+        return []
+    if expires_at is None and _find_grant(origin, environment, group) is not None and renewed:
+        return []
+    latest = timezone.now() + timedelta(days=environment.max_trust_days)
+    if expires_at is None or expires_at > latest:
+        return [Problem("trusted_too_long", origin.text, f"{environment.max_trust_days}")]
+    return []
+
+
+def _find_grant(
+    origin: Origin, environment: Environment, group: ApiGroup, *, lock: bool = False
+) -> TrustedOrigin | None:
+    rows = TrustedOrigin.objects.using(_alias()).filter(environment=environment, api_group=group, origin=origin.text)
+    # A locking read also sees past the snapshot of a transaction that began before the last commit.
+    grant = (rows.select_for_update() if lock else rows).first()
+    if grant is not None and grant.revoked_at is not None:
+        raise RevokedOrigin(
+            grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
+        )
+    return grant
+
+
+def _renew(
+    grant: TrustedOrigin,
+    actor: AbstractBaseUser | None,
+    *,
+    note: str,
+    expires_at: datetime | None,
+    front_end: FrontEnd | None,
+) -> TrustedOrigin:
+    """Take over what was passed; only another expiry is a change of the policy."""
+    wanted = {"note": note or grant.note, "front_end_id": front_end.pk if front_end else grant.front_end_id}
+    if any(getattr(grant, name) != value for name, value in wanted.items()):
+        for name, value in wanted.items():
+            setattr(grant, name, value)
+        grant.save(using=_alias(), update_fields=["note", "front_end"])
+    if expires_at is not None and grant.expires_at != expires_at:
+        grant.expires_at = expires_at
+        with policy_write(actor=actor, action="renewed", using=_alias()):
+            grant.save(using=_alias(), update_fields=["expires_at"])
+            _mark_card(grant, CardStatus.TRUSTED)
+    return grant
+
+
+def _mark_card(grant: TrustedOrigin, status: CardStatus) -> None:
+    key = card_key(grant.environment.slug, grant.api_group.slug, grant.origin)
+    RejectedOrigin.objects.using(_alias()).filter(key=key).update(status=status)
+
+
+def _locked(pk: int) -> TrustedOrigin:
+    rows = TrustedOrigin.objects.using(_alias())
+    rows.select_for_update().get(pk=pk)
+    return rows.select_related("environment", "api_group").get(pk=pk)
+
+
+def _close(grant: TrustedOrigin, actor: AbstractBaseUser | None, reason: str) -> None:
+    if grant.revoked_at is not None:
+        return
+    grant.revoked_at = timezone.now()
+    grant.revoked_by_id = actor.pk if actor is not None else None
+    grant.revoke_reason = reason
+    grant.save(using=_alias(), update_fields=["revoked_at", "revoked_by", "revoke_reason"])
+
+
+def _leave_revoked(
+    origin: Origin, environment: Environment, group: ApiGroup, actor: AbstractBaseUser | None, reason: str
+) -> None:
+    TrustedOrigin(
+        environment=environment,
+        api_group=group,
+        origin=origin.text,
+        created_by_id=actor.pk if actor is not None else None,
+        revoked_at=timezone.now(),
+        revoked_by_id=actor.pk if actor is not None else None,
+        revoke_reason=reason,
+    ).save(using=_alias())
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """The grants that a revocation meets: rows of the origin itself, and places where only a pattern lets it in."""
+
+    exact: tuple[TrustedOrigin, ...]
+    revoked: tuple[TrustedOrigin, ...]
+    covered: tuple[tuple[Environment, ApiGroup, TrustedOrigin], ...]
+    patterns: tuple[TrustedOrigin, ...]
+
+    def environments(self, chosen: Iterable[Environment]) -> list[Environment]:
+        ids = {grant.environment_id for grant in self.exact} | {place.pk for place, _group, _grant in self.covered}
+        return [environment for environment in chosen if environment.pk in ids]
+
+
+def _match(origin: Origin, environments: list[Environment], groups: list[ApiGroup]) -> _Matches:
+    candidates = [] if origin.is_pattern else list(pattern_candidates(origin.text))
+    rows = list(
+        TrustedOrigin.objects.using(_alias())
+        .filter(origin__in=[origin.text, *candidates], environment__in=environments, api_group__in=groups)
+        .select_related("environment", "api_group")
+        .order_by("environment__slug", "api_group__slug", "origin")
+    )
+    own = [row for row in rows if row.origin == origin.text]
+    decided = {(row.environment_id, row.api_group_id) for row in own}
+    patterns = [row for row in rows if row.origin != origin.text and row.status() == Status.ACTIVE]
+    covered = {
+        (row.environment_id, row.api_group_id): (row.environment, row.api_group, row)
+        for row in patterns
+        if (row.environment_id, row.api_group_id) not in decided
+    }
+    return _Matches(
+        exact=tuple(row for row in own if row.revoked_at is None),
+        revoked=tuple(row for row in own if row.revoked_at is not None),
+        covered=tuple(covered.values()),
+        patterns=tuple(patterns),
+    )
+
+
+def _place(grant: TrustedOrigin) -> Place:
+    return Place(grant.environment.slug, grant.api_group.slug, grant.origin)
+
+
+def _receipt(origin: Origin, matches: _Matches, groups: list[ApiGroup], revision: int) -> Receipt:
+    at = timezone.now()
+    left = tuple(Place(place.slug, group.slug, origin.text) for place, group, _grant in matches.covered)
+    touched = {grant.api_group_id for grant in (*matches.exact, *matches.revoked)}
+    touched |= {group.pk for _place, group, _grant in matches.covered}
+    longest = max((group.max_age for group in groups if group.pk in touched), default=0)
+    refresh = conf.current().refresh_seconds
+    return Receipt(
+        origin=origin.text,
+        revision=revision,
+        at=at,
+        closed=(*(_place(grant) for grant in matches.exact), *left),
+        refused=left,
+        already_revoked=tuple(_place(grant) for grant in matches.revoked),
+        patterns=tuple(_place(grant) for grant in matches.patterns),
+        open_groups=tuple(group.slug for group in groups if group.any_origin),
+        preflights_until=at + timedelta(seconds=refresh + longest),
+        refresh_seconds=refresh,
+    )
+
+
+def _preview(line: str, environment: Environment, group: ApiGroup, expires_at: datetime | None) -> Preview:
+    parsed = parse_origin(line)
+    rules = rules_for(environment, group)
+    problems, risks, existing = list(parsed.problems), (), ""
+    if parsed.origin is not None:
+        problems += check_rules(parsed.origin, rules)
+        risks = find_risks(parsed.origin, rules=rules, trusted=_sample_trusted(environment))
+        row = TrustedOrigin.objects.using(_alias()).filter(
+            environment=environment, api_group=group, origin=parsed.origin.text
+        ).select_related("environment", "api_group").first()  # fmt: skip
+        existing = row.status().value if row is not None else ""
+        if existing == Status.REVOKED:
+            problems.append(Problem("revoked", parsed.origin.text))
+    try:
+        problems += _check_expiry(parsed.origin, environment, group, expires_at, renewed=not existing)
+    except CorsGuardError as error:
+        problems.append(Problem("invalid_expiry", str(error)))
+    return Preview(
+        given=line,
+        environment=environment.slug,
+        api_group=group.slug,
+        origin=parsed.origin.text if parsed.origin is not None else "",
+        problems=tuple(problems),
+        mended=parsed.mended,
+        risks=tuple(risks),
+        existing=existing,
+    )
+
+
+def _sample_trusted(environment: Environment) -> list[str]:
+    rows = TrustedOrigin.objects.using(_alias()).filter(environment=environment, revoked_at=None)
+    return list(rows.order_by("-pk").values_list("origin", flat=True)[:LOOK_ALIKE_SAMPLE])
+
+
+__all__ = [
+    "Explanation",
+    "Place",
+    "Preview",
+    "Receipt",
+    "check_protected",
+    "check_shared",
+    "explain",
+    "find_api_group",
+    "find_environment",
+    "find_front_end",
+    "preview_trust",
+    "reinstate",
+    "revoke",
+    "revoke_origin",
+    "trust",
+    "trust_many",
+]
