@@ -23,6 +23,7 @@ from django_cors_guard.core.decision import Mode
 SETTING: Final = "CORS_GUARD"
 ENVIRONMENT_VARIABLE: Final = "CORS_GUARD_ENVIRONMENT"
 DEFAULT_ENVIRONMENT: Final = "production"
+MAX_SLUG: Final = 50
 CLIENT_IP_CHOICES: Final = ("none", "truncated", "full")
 
 
@@ -75,7 +76,7 @@ class BadValue:
 
 def is_slug(value: object) -> bool:
     """Whether ``value`` may name an environment."""
-    if not isinstance(value, str) or len(value) > 50:
+    if not isinstance(value, str) or len(value) > MAX_SLUG:
         return False
     try:
         validate_slug(value)
@@ -150,7 +151,7 @@ def resolve(*, replaced: bool = False) -> GuardSettings:
         from_shell = os.environ.get(ENVIRONMENT_VARIABLE)
         # A name that is no slug has no row, so nothing is trusted: the environment is never guessed.
         usable["environment"] = from_shell or given.get("ENVIRONMENT") or DEFAULT_ENVIRONMENT
-        usable["environment"] = str(usable["environment"])[:50]
+        usable["environment"] = str(usable["environment"])[:MAX_SLUG]
     if "max_mode" in usable:
         usable["max_mode"] = Mode(usable["max_mode"])
     return GuardSettings(**usable, given=frozenset(map(str, given)), replaced=replaced)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError, router, transaction
-from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Value, When
+from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Field, Value, When
 from django.utils import timezone
 
 from django_cors_guard import conf
@@ -84,7 +84,7 @@ class Entry(NamedTuple):
     """One rollup that is due. Times are in seconds since the epoch."""
 
     key: RefusalKey | UseKey
-    count: int
+    times: int
     first: float
     last: float
     network: str = ""
@@ -118,10 +118,9 @@ class Writer:
     def write(self, batch: Batch) -> None:
         """Write ``batch`` once, whatever became of earlier tries. Raises if the database is away."""
         using = router.db_for_write(Rejection)
-        if self._tried is not None and self._tried[0] is batch:
-            if self._got_through(self._tried[1], using):
-                self._tried = None
-                return
+        if self._tried is not None and self._tried[0] is batch and self._got_through(self._tried[1], using):
+            self._tried = None
+            return
         self._seq += 1
         self._tried = (batch, self._seq)
         self._write_entries(self._keep_budget(batch.entries, using), using)
@@ -198,19 +197,17 @@ class Writer:
 def as_overflow(entry: Entry) -> Entry:
     """Return ``entry`` as a count alone, without anything its sender chose."""
     key = entry.key
-    return Entry(key.as_overflow(), entry.count, entry.first, entry.last)
+    return Entry(key.as_overflow(), entry.times, entry.first, entry.last)
 
 
 def merge(entries: Iterable[Entry]) -> list[Entry]:
     """Add up the entries that share a key."""
     merged: dict[RefusalKey | UseKey, Entry] = {}
     for entry in entries:
-        other = merged.get(entry.key)
-        if other is not None:
-            entry = entry._replace(
-                count=entry.count + other.count, first=min(entry.first, other.first), last=max(entry.last, other.last)
-            )
-        merged[entry.key] = entry
+        other = merged.get(entry.key, entry._replace(times=0))
+        merged[entry.key] = entry._replace(
+            times=entry.times + other.times, first=min(entry.first, other.first), last=max(entry.last, other.last)
+        )
     return list(merged.values())
 
 
@@ -251,7 +248,7 @@ def _rejection(entry: Entry) -> Rejection:
         kind=str(key.kind),
         method=key.method,
         path=key.path,
-        count=entry.count,
+        count=entry.times,
         first_seen=_at(entry.first),
         last_seen=_at(entry.last),
         client_ip=entry.client,
@@ -264,7 +261,7 @@ class _Card(NamedTuple):
     environment: str
     api_group: str
     origin: str
-    count: int
+    times: int
     first: float
     last: float
     reason: Reason
@@ -277,11 +274,11 @@ def _add_up_cards(entries: Iterable[Entry]) -> dict[str, _Card]:
         if not isinstance(key, RefusalKey) or not key.makes_card:
             continue
         digest = card_key(key.environment, key.group, key.origin)
-        card = _Card(key.environment, key.group, key.origin, entry.count, entry.first, entry.last, key.reason)
+        card = _Card(key.environment, key.group, key.origin, entry.times, entry.first, entry.last, key.reason)
         other = cards.get(digest)
         if other is not None:
             latest = card if card.last >= other.last else other
-            card = latest._replace(count=card.count + other.count, first=min(card.first, other.first))
+            card = latest._replace(times=card.times + other.times, first=min(card.first, other.first))
         cards[digest] = card
     return dict(sorted(cards.items()))
 
@@ -312,7 +309,7 @@ def _count_cards(cards: dict[str, _Card], using: str) -> None:
     list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
     again = [digest for digest, card in cards.items() if card.reason in ORIGIN_REASONS]
     rows.update(
-        count=F("count") + _case(cards, "count", BigIntegerField()),
+        count=F("count") + _case(cards, "times", BigIntegerField()),
         last_seen=_case(cards, "last", DateTimeField()),
         last_reason=_case(cards, "reason", CharField()),
         status=Case(
@@ -325,7 +322,7 @@ def _count_cards(cards: dict[str, _Card], using: str) -> None:
     )
 
 
-def _case(cards: dict[str, _Card], name: str, output: BigIntegerField | DateTimeField | CharField) -> Case:
+def _case(cards: dict[str, _Card], name: str, output: Field[Any, Any]) -> Case:
     def value(card: _Card) -> int | str | datetime:
         found = getattr(card, name)
         return _at(found) if name == "last" else str(found) if name == "reason" else found
@@ -342,7 +339,7 @@ def _usages(entries: list[Entry], using: str) -> list[OriginUsage]:
             trusted_origin_id=grants.get(key),
             origin=key.origin,
             method=key.method[:64],
-            count=entry.count,
+            count=entry.times,
             first_seen=_at(entry.first),
             last_seen=_at(entry.last),
         )

@@ -11,9 +11,9 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from time import monotonic, time
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import close_old_connections, connections
 
@@ -198,23 +198,30 @@ class Recorder:
         if not self._flush_lock.acquire(blocking=everything):
             return
         try:
-            if not self._outbox:
-                self._outbox = ledger.cut(self._take(everything=everything))
-            while self._outbox:
-                self._writer.write(self._outbox[0])
-                del self._outbox[0]
-            if self._failures:
-                logger.warning("The audit log is written again.")
-            self._failures, self._retry_at = 0, 0.0
+            self._write_out(everything=everything)
         except Exception as error:  # noqa: BLE001 - the rollups wait; audit trouble never reaches a request
-            self._failures += 1
-            self._retry_at = monotonic() + min(2.0 ** min(self._failures, 10), MAX_BACK_OFF_SECONDS)
-            if self._failures == 1:
-                logger.error("The audit log could not be written (%s); it waits in memory.", error)
+            self._back_off(error)
         finally:
             self._flush_lock.release()
             if not conf.in_tests() and threading.current_thread() is self._thread:
                 connections.close_all()
+
+    def _write_out(self, *, everything: bool) -> None:
+        if not self._outbox:
+            self._outbox = ledger.cut(self._take(everything=everything))
+        while self._outbox:
+            self._writer.write(self._outbox[0])
+            del self._outbox[0]
+        if self._failures:
+            logger.warning("The audit log is written again.")
+        self._failures, self._retry_at = 0, 0.0
+
+    def _back_off(self, error: Exception) -> None:
+        self._failures += 1
+        self._retry_at = monotonic() + min(2.0 ** min(self._failures, 10), MAX_BACK_OFF_SECONDS)
+        if self._failures == 1:
+            # One line per change of state: a traceback would say no more, and the database is not this package's.
+            logger.error("The audit log could not be written (%s); it waits in memory.", error)
 
     def _take(self, *, everything: bool) -> list[Entry]:
         """Take what is due out of memory; keys stay for their window, so that they write twice in it at most."""
@@ -223,9 +230,10 @@ class Recorder:
         mono = monotonic()
         entries: list[Entry] = []
         with self._lock:
-            for book in (self._refusals, self._overflow, self._uses):
-                for key in list(book):  # type: ignore[call-overload]  # the books differ in their keys alone
-                    tally: _Tally = book[key]  # type: ignore[index]  # as above
+            books: tuple[dict[Any, _Tally], ...] = (self._refusals, self._overflow, self._uses)
+            for book in books:
+                for key in list(book):
+                    tally = book[key]
                     over = mono - tally.opened >= rollup
                     # Overflow waits for its window: one row a group, reason and window.
                     first_sighting = not tally.written and book is not self._overflow
@@ -233,7 +241,7 @@ class Recorder:
                         entries.append(_entry_of(key, tally))
                         tally.count, tally.written = 0, True
                     if over or everything or at_once:
-                        del book[key]  # type: ignore[arg-type]  # as above
+                        del book[key]
                         self._leave_network(tally)
         return entries
 
@@ -276,7 +284,7 @@ def network_of(client: str) -> str:
         return ""
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
-    return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False))
+    return str(ip_network(f"{address}/{24 if isinstance(address, IPv4Address) else 48}", strict=False))
 
 
 def stored_client(client: str, how: str) -> str:

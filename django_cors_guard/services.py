@@ -189,7 +189,7 @@ def trust_many(
     expires_at: datetime | None = None,
     front_end: FrontEnd | str | None = None,
 ) -> list[TrustedOrigin]:
-    """Trust every origin in every place, all or none, in one revision; ``preview_trust`` says what stands against it."""
+    """Trust every origin in every place, all or none, in one revision; ``preview_trust`` shows refusals."""
     lines = [origin for origin in origins if origin.strip()]
     places = [find_environment(item) for item in environments]
     groups = [find_api_group(item) for item in api_groups]
@@ -381,7 +381,7 @@ def _find_grant(
 ) -> TrustedOrigin | None:
     rows = TrustedOrigin.objects.using(_alias()).filter(environment=environment, api_group=group, origin=origin.text)
     # A locking read also sees past the snapshot of a transaction that began before the last commit.
-    grant = (rows.select_for_update() if lock else rows).first()
+    grant: TrustedOrigin | None = (rows.select_for_update() if lock else rows).first()
     if grant is not None and grant.revoked_at is not None:
         raise RevokedOrigin(
             grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
@@ -419,7 +419,8 @@ def _mark_card(grant: TrustedOrigin, status: CardStatus) -> None:
 def _locked(pk: int) -> TrustedOrigin:
     rows = TrustedOrigin.objects.using(_alias())
     rows.select_for_update().get(pk=pk)
-    return rows.select_related("environment", "api_group").get(pk=pk)
+    grant: TrustedOrigin = rows.select_related("environment", "api_group").get(pk=pk)
+    return grant
 
 
 def _close(grant: TrustedOrigin, actor: AbstractBaseUser | None, reason: str) -> None:
@@ -511,7 +512,8 @@ def _receipt(origin: Origin, matches: _Matches, groups: list[ApiGroup], revision
 def _preview(line: str, environment: Environment, group: ApiGroup, expires_at: datetime | None) -> Preview:
     parsed = parse_origin(line)
     rules = rules_for(environment, group)
-    problems, risks, existing = list(parsed.problems), (), ""
+    problems, existing = list(parsed.problems), ""
+    risks: tuple[Problem, ...] = ()
     if parsed.origin is not None:
         problems += check_rules(parsed.origin, rules)
         risks = find_risks(parsed.origin, rules=rules, trusted=_sample_trusted(environment))
@@ -532,7 +534,7 @@ def _preview(line: str, environment: Environment, group: ApiGroup, expires_at: d
         origin=parsed.origin.text if parsed.origin is not None else "",
         problems=tuple(problems),
         mended=parsed.mended,
-        risks=tuple(risks),
+        risks=risks,
         existing=existing,
     )
 

@@ -209,7 +209,7 @@ class Store:
             return
         nudges, wall, mono = self._nudges, time(), monotonic()
         try:
-            policy, loaded = _with_own_connection(lambda: self._read())
+            policy, loaded = _with_own_connection(self._read)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, requests go on with the policy at hand
             self._fail(error)
             return
@@ -257,6 +257,7 @@ class Store:
             state, policy=policy, due_wall=time() + pause, due_mono=monotonic() + pause, failures=failures
         )
         if failures == 1 or policy is not state.policy:
+            # One line per change of state: a traceback would say no more, and the database is not this package's.
             logger.error("The policy could not be confirmed (%s); %s.", error, _describe_service(state.full, policy))
 
 
@@ -416,7 +417,7 @@ def _source_from_json(data: dict[str, Any], environment: str, version: Version) 
 
 
 def _as_dict(row: EnvironmentRow | GroupRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__slots__}  # type: ignore[attr-defined]  # slotted dataclasses
+    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def _tuple(value: Any) -> Any:

@@ -42,17 +42,17 @@ def validate_origin(value: str) -> None:
 
 def validate_methods(value: object) -> None:
     """Refuse an ``allow_methods`` list with anything in it that browsers would not take."""
-    _refuse(check_methods(value))  # type: ignore[arg-type]  # the check itself refuses what is no list
+    _refuse(check_methods(value))
 
 
 def validate_request_headers(value: object) -> None:
     """Refuse an ``allow_headers`` list with anything in it that no script may set."""
-    _refuse(check_request_headers(value))  # type: ignore[arg-type]  # as above
+    _refuse(check_request_headers(value))
 
 
 def validate_exposed_headers(value: object) -> None:
     """Refuse an ``expose_headers`` list that holds what cannot be exposed."""
-    _refuse(check_exposed_headers(value, credentials=False))  # type: ignore[arg-type]  # as above
+    _refuse(check_exposed_headers(value, credentials=False))
 
 
 def validate_max_age(value: int) -> None:
@@ -80,8 +80,8 @@ def validate_path_prefix(value: str) -> None:
     if _PATH_PREFIX.fullmatch(value) is None or "" in segments or "." in segments or ".." in segments:
         raise ValidationError(
             _(
-                "Give the plain start of a path, such as “/api/billing”: no query, wildcard, percent sign, white space, "
-                "backslash, empty or dot segment."
+                "Give the plain start of a path, such as “/api/billing”: no query, wildcard, percent sign, white "
+                "space, backslash, empty or dot segment."
             ),
             code="path_prefix",
         )

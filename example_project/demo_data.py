@@ -5,6 +5,7 @@ What is there already is left as it is: an origin that the operator revoked stay
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.test import Client
@@ -27,7 +28,7 @@ ADMIN_PASSWORD = "admin"
 #: The environment that `manage.py demo` runs in.
 LOCAL = "local"
 
-ENVIRONMENTS = (
+ENVIRONMENTS: tuple[dict[str, Any], ...] = (
     {
         "slug": LOCAL,
         "name": "Local",
@@ -49,7 +50,7 @@ ENVIRONMENTS = (
     },
 )
 
-API_GROUPS = (
+API_GROUPS: tuple[dict[str, Any], ...] = (
     {
         "slug": "public",
         "name": "Public API",
@@ -70,7 +71,7 @@ API_GROUPS = (
 
 ROUTES = (("public", "/api/public"), ("billing", "/api/billing"))
 
-FRONT_ENDS = (
+FRONT_ENDS: tuple[dict[str, Any], ...] = (
     {
         "slug": "customer-portal",
         "name": "Customer portal",

@@ -1,8 +1,14 @@
 """Fixtures and rules for the whole suite."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from django_cors_guard.models import ApiGroup, Environment
+from django_cors_guard.recorder import recorder
+from django_cors_guard.store import store
 from tests import probes
+from tests.factories import ApiGroupFactory, ApiRouteFactory, EnvironmentFactory
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -19,3 +25,35 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _services_of(item: pytest.Item) -> list[str]:
     named = [service for marker in item.iter_markers("needs") for service in marker.args]
     return [*named, "chromium"] if item.get_closest_marker("browser") else named
+
+
+@pytest.fixture(autouse=True)
+def _forgetful_recorder() -> Iterator[None]:
+    """What one test has had refused must not wait in memory for the next."""
+    recorder.after_fork()
+    store.forget()
+    yield
+    recorder.after_fork()
+    store.forget()
+
+
+@pytest.fixture
+def production(db: None) -> Environment:
+    """The active environment."""
+    return EnvironmentFactory.create()
+
+
+@pytest.fixture
+def public(db: None) -> ApiGroup:
+    """An API group without credentials, on /api/public."""
+    group = ApiGroupFactory.create()
+    ApiRouteFactory.create(api_group=group)
+    return group
+
+
+@pytest.fixture
+def billing(db: None) -> ApiGroup:
+    """An API group with credentials, on /api/billing."""
+    group = ApiGroupFactory.create(slug="billing", allow_credentials=True)
+    ApiRouteFactory.create(api_group=group)
+    return group

@@ -378,41 +378,38 @@ def check_group(row: GroupRow) -> tuple[Problem, ...]:
     return tuple(faults)
 
 
-def check_methods(methods: Iterable[object]) -> list[Problem]:
+def check_methods(methods: object) -> list[Problem]:
     """Problems of an ``allow_methods`` list: tokens only (``*`` is one), none that Fetch forbids."""
-    faults = _check_tokens(methods)
-    faults += [
-        Problem("forbidden_method", method)
-        for method in methods
-        if isinstance(method, str) and headers.is_forbidden_method(method)
+    return _check_tokens(methods) + [
+        Problem("forbidden_method", method) for method in _texts_of(methods) if headers.is_forbidden_method(method)
     ]
-    return faults
 
 
-def check_request_headers(names: Iterable[object]) -> list[Problem]:
+def check_request_headers(names: object) -> list[Problem]:
     """Problems of an ``allow_headers`` list: tokens only, none that no script may set."""
-    faults = _check_tokens(names)
-    faults += [
-        Problem("forbidden_header", name)
-        for name in names
-        if isinstance(name, str) and headers.is_forbidden_request_header(name)
+    return _check_tokens(names) + [
+        Problem("forbidden_header", name) for name in _texts_of(names) if headers.is_forbidden_request_header(name)
     ]
-    return faults
 
 
-def check_exposed_headers(names: Iterable[object], *, credentials: bool) -> list[Problem]:
+def check_exposed_headers(names: object, *, credentials: bool) -> list[Problem]:
     """Problems of an ``expose_headers`` list; ``*`` means nothing to a browser that sent credentials."""
     faults = _check_tokens(names)
-    for name in names:
+    for name in _texts_of(names):
         if name == headers.ANY and credentials:
             faults.append(Problem("expose_any_with_credentials", headers.ANY))
-        elif isinstance(name, str) and name.lower() in headers.FORBIDDEN_RESPONSE_HEADERS:
+        elif name.lower() in headers.FORBIDDEN_RESPONSE_HEADERS:
             faults.append(Problem("forbidden_header", name))
     return faults
 
 
-def _check_tokens(tokens: Iterable[object]) -> list[Problem]:
-    if isinstance(tokens, str) or not isinstance(tokens, list | tuple):
+def _texts_of(tokens: object) -> list[str]:
+    """The strings of a stored list; a database column of JSON may hold anything."""
+    return [token for token in tokens if isinstance(token, str)] if isinstance(tokens, list | tuple) else []
+
+
+def _check_tokens(tokens: object) -> list[Problem]:
+    if not isinstance(tokens, list | tuple):
         return [Problem("not_a_list", repr(tokens)[:255])]
     return [
         Problem("not_a_token", repr(token)[:255])

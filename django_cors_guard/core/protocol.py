@@ -76,7 +76,7 @@ def _decide_preflight(facts: Facts, group: GroupPolicy, reason: Reason) -> Decis
 
 
 def _judge_request(facts: Facts, group: GroupPolicy, decision: Decision) -> Decision:
-    """Rows 6 and 7: the origin is trusted; may it use the method and the headers that it asks for?"""
+    """Rows 6 and 7: the origin is trusted; say whether it may use what it asks for."""
     rules = group.rules
     method = facts.requested_method or ""
     requestable = headers.is_requestable_method(method)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class GuardProcess(models.Model):
-    """One process. ``flush_seq`` is set in each audit flush's transaction, so that a retry can tell what got through."""
+    """One process. ``flush_seq`` is set in each audit flush's transaction, so that a retry knows what got through."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     host = models.CharField(_("host"), max_length=255)

@@ -23,7 +23,7 @@ def count_loaded_row(
     elif isinstance(instance, PolicyModel):
         with policy_write(using=alias, rebuild=True) as write:
             if instance.stamped:
-                instance.revision = write.revision  # type: ignore[attr-defined]  # stamped models have it
+                instance.revision = write.revision
             write.record("loaded", f"{sender._meta.model_name}:{instance.pk}", after=instance.snapshot())
 
 

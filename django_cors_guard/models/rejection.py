@@ -93,4 +93,4 @@ class RejectedOrigin(models.Model):
 
 def card_key(environment: str, api_group: str, origin: str) -> str:
     """Return the key of a card: a digest, so that no collation can merge or split cards."""
-    return hashlib.sha256("\0".join((environment, api_group, origin)).encode("utf-8", "backslashreplace")).hexdigest()
+    return hashlib.sha256(f"{environment}\0{api_group}\0{origin}".encode("utf-8", "backslashreplace")).hexdigest()

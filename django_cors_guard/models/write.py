@@ -35,7 +35,7 @@ class _Transaction:
 class PolicyWrite:
     """An open policy write. ``revision`` and ``token`` are those the write will commit as."""
 
-    _open: _Transaction
+    opened: _Transaction
     actor: AbstractBaseUser | None = None
     reason: str = ""
     action: str = ""
@@ -45,19 +45,19 @@ class PolicyWrite:
 
     @property
     def using(self) -> str:
-        return self._open.using
+        return self.opened.using
 
     @property
     def revision(self) -> int:
-        return self._open.version.revision
+        return self.opened.version.revision
 
     @property
     def token(self) -> str:
-        return self._open.version.token
+        return self.opened.version.token
 
     def require_rebuild(self) -> None:
         """Say that processes have to load everything anew, since rows went or moved."""
-        self._open.rebuild = True
+        self.opened.rebuild = True
 
     def record(self, action: str, target: str, *, before: Any = None, after: Any = None) -> None:
         """Add one entry to the story. ``action`` gives way to the one that the write was opened with."""
@@ -163,7 +163,7 @@ def _open_write(
 
 
 def _close_write(write: PolicyWrite) -> None:
-    if write._open.rebuild:
+    if write.opened.rebuild:
         PolicyState.mark_rebuild(write.using, write.revision)
     using = write.using
     policy_written.send_robust(sender=None, using=using, committed=False)
@@ -213,7 +213,7 @@ class PolicyQuerySet(models.QuerySet[_M]):
         with policy_write(using=self._write_alias()) as write:
             if self.model.stamped:
                 for row in rows:
-                    row.revision = write.revision  # type: ignore[attr-defined]  # stamped models have it
+                    row.revision = write.revision
                 if kwargs.get("update_conflicts") and kwargs.get("update_fields"):
                     kwargs["update_fields"] = [*kwargs["update_fields"], "revision"]
             created = super().bulk_create(rows, *args, **kwargs)
@@ -230,7 +230,7 @@ class PolicyQuerySet(models.QuerySet[_M]):
                 write.require_rebuild()
             if self.model.stamped:
                 for row in rows:
-                    row.revision = write.revision  # type: ignore[attr-defined]  # stamped models have it
+                    row.revision = write.revision
                 names = [*names, "revision"]
             with write.summarised():
                 count = super().bulk_update(rows, names, *args, **kwargs)
@@ -243,10 +243,10 @@ class PolicyQuerySet(models.QuerySet[_M]):
         return self.db
 
     def _describe_targets(self) -> dict[str, Any]:
-        clone = self._chain()
+        clone = self.all()
         if clone.query.is_sliced:
             return {"targets": []}
-        related = [name for name in self.model.target_relations]
+        related = self.model.target_relations
         rows = clone.order_by("pk").select_related(*related)[:SUMMARY_TARGETS] if related else clone[:SUMMARY_TARGETS]
         return {"targets": [row.target() for row in rows]}
 
@@ -276,31 +276,6 @@ class PolicyModel(models.Model):
     class Meta:
         abstract = True
         base_manager_name = "objects"
-
-    @classmethod
-    def bulk_target(cls) -> str:
-        """What a summary names as its target."""
-        return f"{cls._meta.model_name}:*"
-
-    def identity(self) -> str:
-        """Return the natural key in one line."""
-        raise NotImplementedError
-
-    def target(self) -> str:
-        """Return what the story calls this row."""
-        return f"{self._meta.model_name}:{self.identity()}"
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return the row's own fields as JSON values, for the story."""
-        skipped = {"id", "revision"}
-        return {
-            item.name: _plain(getattr(self, item.attname))
-            for item in self._meta.concrete_fields
-            if item.name not in skipped
-        }
-
-    def check_rewrite(self, before: Self, write: PolicyWrite) -> None:
-        """Refuse a change of the stored row ``before`` into this one; for models that know such changes."""
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
@@ -337,6 +312,31 @@ class PolicyModel(models.Model):
             result = super().delete(*args, **{**kwargs, "using": using})
             write.record("deleted", target, before=before)
             return result
+
+    @classmethod
+    def bulk_target(cls) -> str:
+        """What a summary names as its target."""
+        return f"{cls._meta.model_name}:*"
+
+    def identity(self) -> str:
+        """Return the natural key in one line."""
+        raise NotImplementedError
+
+    def target(self) -> str:
+        """Return what the story calls this row."""
+        return f"{self._meta.model_name}:{self.identity()}"
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the row's own fields as JSON values, for the story."""
+        skipped = {"id", "revision"}
+        return {
+            item.name: _plain(getattr(self, item.attname))
+            for item in self._meta.concrete_fields
+            if item.name not in skipped
+        }
+
+    def check_rewrite(self, before: Self, write: PolicyWrite) -> None:
+        """Refuse a change of the stored row ``before`` into this one; for models that know such changes."""
 
     def _stored(self, using: str) -> Self | None:
         if self.pk is None:
