@@ -45,6 +45,7 @@ from django_cors_guard.models.write import label_of
 PROTECTED_PERMISSION: Final = "cors_guard.change_protected_environment"
 TRUSTED: Final = "trusted"
 REVOKED: Final = "revoked"
+RENEWED: Final = "renewed"
 
 DEADLOCK_TRIES: Final = 3
 #: Trusted origins that a new one is compared with for look-alikes.
@@ -270,6 +271,79 @@ def revoke_origin(
         return _receipt(parsed.origin, matches, groups, write.revision)
 
 
+def preview_revocation(
+    origin: str,
+    *,
+    environments: Iterable[Environment | str] | None = None,
+    api_groups: Iterable[ApiGroup | str] | None = None,
+) -> Receipt:
+    """Return, without writing anything, the receipt that ``revoke_origin`` would give now."""
+    parsed = parse_origin(origin)
+    if parsed.origin is None:
+        raise RefusedOrigin(origin[:255], parsed.problems)
+    places = _chosen(environments, find_environment, Environment)
+    groups = _chosen(api_groups, find_api_group, ApiGroup)
+    revision = PolicyState.read(_alias()).revision
+    return _receipt(parsed.origin, _match(parsed.origin, places, groups), groups, revision)
+
+
+def check_expiry(trusted_origin: TrustedOrigin, expires_at: datetime | None) -> tuple[Problem, ...]:
+    """Return what stands against ``expires_at`` as the new end of a grant (None: no end), all of it."""
+    environment, group = trusted_origin.environment, trusted_origin.api_group
+    parsed = parse_origin(trusted_origin.origin)
+    problems = list(parsed.problems)
+    if parsed.origin is not None:
+        problems += check_rules(parsed.origin, rules_for(environment, group))
+    problems += _word_expiry(parsed.origin, environment, group, expires_at, renewed=expires_at is not None)
+    return tuple(problems)
+
+
+@retry_deadlocks
+def amend(
+    trusted_origin: TrustedOrigin,
+    *,
+    actor: AbstractBaseUser | None = None,
+    note: str,
+    front_end: FrontEnd | str | None,
+    expires_at: datetime | None,
+) -> TrustedOrigin:
+    """Rewrite what a grant says of itself, and when it ends; unlike in ``trust``, blank and None empty a field.
+
+    Raises RefusedOrigin for an end that its environment does not allow, RevokedOrigin for another end of a revoked
+    grant, UnknownName and ProtectedEnvironment. Only another end is a change of the policy.
+    """
+    owner = find_front_end(front_end) if front_end is not None else None
+    grant = TrustedOrigin.objects.using(_alias()).select_related("environment", "api_group").get(pk=trusted_origin.pk)
+    check_protected(actor, [grant.environment])
+    if grant.expires_at == expires_at:
+        _describe(grant, note, owner)
+    else:
+        problems = check_expiry(grant, expires_at)
+        if problems:
+            raise RefusedOrigin(grant.origin, problems)
+        with policy_write(actor=actor, action=RENEWED, using=_alias()):
+            _move_end(grant.pk, expires_at)
+            _describe(grant, note, owner)
+    trusted_origin.refresh_from_db()
+    return trusted_origin
+
+
+def _move_end(pk: int, expires_at: datetime | None) -> None:
+    grant = _locked(pk)
+    if grant.revoked_at is not None:
+        raise RevokedOrigin(
+            grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
+        )
+    grant.expires_at = expires_at
+    grant.save(using=_alias(), update_fields=["expires_at"])
+    _mark_card(grant, CardStatus.TRUSTED)
+
+
+def _describe(grant: TrustedOrigin, note: str, front_end: FrontEnd | None) -> None:
+    grant.note, grant.front_end = note, front_end
+    grant.save(using=_alias(), update_fields=["note", "front_end"])
+
+
 @retry_deadlocks
 def reinstate(
     trusted_origin: TrustedOrigin, *, actor: AbstractBaseUser | None = None, reason: str = ""
@@ -376,6 +450,16 @@ def _check_expiry(
     return []
 
 
+def _word_expiry(
+    origin: Origin | None, environment: Environment, group: ApiGroup, expires_at: datetime | None, *, renewed: bool
+) -> list[Problem]:
+    """As ``_check_expiry``, for those who want every problem at once."""
+    try:
+        return _check_expiry(origin, environment, group, expires_at, renewed=renewed)
+    except CorsGuardError as error:
+        return [Problem("invalid_expiry", str(error))]
+
+
 def _find_grant(
     origin: Origin, environment: Environment, group: ApiGroup, *, lock: bool = False
 ) -> TrustedOrigin | None:
@@ -405,7 +489,7 @@ def _renew(
         grant.save(using=_alias(), update_fields=["note", "front_end"])
     if expires_at is not None and grant.expires_at != expires_at:
         grant.expires_at = expires_at
-        with policy_write(actor=actor, action="renewed", using=_alias()):
+        with policy_write(actor=actor, action=RENEWED, using=_alias()):
             grant.save(using=_alias(), update_fields=["expires_at"])
             _mark_card(grant, CardStatus.TRUSTED)
     return grant
@@ -523,10 +607,8 @@ def _preview(line: str, environment: Environment, group: ApiGroup, expires_at: d
         existing = row.status().value if row is not None else ""
         if existing == Status.REVOKED:
             problems.append(Problem("revoked", parsed.origin.text))
-    try:
-        problems += _check_expiry(parsed.origin, environment, group, expires_at, renewed=not existing)
-    except CorsGuardError as error:
-        problems.append(Problem("invalid_expiry", str(error)))
+    if existing != Status.REVOKED:
+        problems += _word_expiry(parsed.origin, environment, group, expires_at, renewed=True)
     return Preview(
         given=line,
         environment=environment.slug,
@@ -549,12 +631,15 @@ __all__ = [
     "Place",
     "Preview",
     "Receipt",
+    "amend",
+    "check_expiry",
     "check_protected",
     "check_shared",
     "explain",
     "find_api_group",
     "find_environment",
     "find_front_end",
+    "preview_revocation",
     "preview_trust",
     "reinstate",
     "revoke",
