@@ -309,8 +309,8 @@ def amend(
 ) -> TrustedOrigin:
     """Rewrite what a grant says of itself, and when it ends; unlike in ``trust``, blank and None empty a field.
 
-    Raises RefusedOrigin for an end that its environment does not allow, RevokedOrigin for another end of a revoked
-    grant, UnknownName and ProtectedEnvironment. Only another end is a change of the policy.
+    A revoked grant stays revoked. Raises RefusedOrigin for an end that its environment does not allow, UnknownName
+    and ProtectedEnvironment. Only another end is a change of the policy.
     """
     owner = find_front_end(front_end) if front_end is not None else None
     grant = TrustedOrigin.objects.using(_alias()).select_related("environment", "api_group").get(pk=trusted_origin.pk)
@@ -330,13 +330,10 @@ def amend(
 
 def _move_end(pk: int, expires_at: datetime | None) -> None:
     grant = _locked(pk)
-    if grant.revoked_at is not None:
-        raise RevokedOrigin(
-            grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
-        )
     grant.expires_at = expires_at
     grant.save(using=_alias(), update_fields=["expires_at"])
-    _mark_card(grant, CardStatus.TRUSTED)
+    if grant.revoked_at is None:
+        _mark_card(grant, CardStatus.TRUSTED)
 
 
 def _describe(grant: TrustedOrigin, note: str, front_end: FrontEnd | None) -> None:
@@ -442,7 +439,7 @@ def _check_expiry(
         raise InvalidRequest(_("The expiry lies in the past. To end a grant, revoke it."))
     if not environment.max_trust_days or origin is None:
         return []
-    if expires_at is None and _find_grant(origin, environment, group) is not None and renewed:
+    if renewed and expires_at is None and _find_grant(origin, environment, group) is not None:
         return []
     latest = timezone.now() + timedelta(days=environment.max_trust_days)
     if expires_at is None or expires_at > latest:

@@ -76,8 +76,8 @@ class _State:
 class _Flight:
     """One attempt under way; ``landed`` is set when it has ended, whichever way."""
 
+    started: float
     landed: Future[None] = field(default_factory=Future)
-    started: float = field(default_factory=monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class Store:
             flight = self._flight
             if flight is not None and monotonic() - flight.started < ABANDONED_SECONDS:
                 return flight, False
-            self._flight = flight = _Flight()
+            self._flight = flight = _Flight(monotonic())
             return flight, True
 
     def _must_wait(self) -> bool:
@@ -382,7 +382,7 @@ def _load_cached(environment: str, version: Version) -> Policy | None:
 
 def _store_cached(source: PolicySource, using: str) -> None:
     alias = conf.current().cache
-    if alias is None or connections[using].in_atomic_block:
+    if alias is None or _in_transaction(using):
         return
     version = Version(source.revision, source.token)
     data = {"version": [CACHE_SCHEMA, source.slug, *version], **_source_to_json(source)}
@@ -392,6 +392,10 @@ def _store_cached(source: PolicySource, using: str) -> None:
         )
     except Exception as error:  # noqa: BLE001 - as above
         logger.warning("The policy could not be cached (%s: %s).", type(error).__name__, error)
+
+
+def _in_transaction(using: str) -> bool:
+    return connections[using].in_atomic_block
 
 
 def _source_to_json(source: PolicySource) -> dict[str, Any]:

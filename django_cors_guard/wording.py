@@ -155,6 +155,26 @@ REASONS: Final[Mapping[str, Any]] = {
     "no_policy": _("there is no usable policy"),
 }
 
+KINDS: Final[Mapping[str, Any]] = {
+    "preflight": _("preflight"),
+    "actual": _("request of a script"),
+    "navigation": _("link or form"),
+    "no_cors": _("request without CORS"),
+    "websocket": _("WebSocket"),
+}
+
+#: What happened to a row of the policy, as ``PolicyChange.action`` names it.
+ACTIONS: Final[Mapping[str, Any]] = {
+    "trusted": _("trusted"),
+    "revoked": _("revoked"),
+    "reinstated": _("reinstated"),
+    "renewed": _("expiry changed"),
+    "added": _("added"),
+    "changed": _("changed"),
+    "deleted": _("deleted"),
+    "loaded": _("loaded from a fixture"),
+}
+
 DIFFERENCES: Final[Mapping[str, Any]] = {
     "revoked": _("revoked"),
     "expired": _("expired"),
@@ -201,6 +221,16 @@ def word_mend(mend: Mend) -> str:
 def word_reason(code: str) -> str:
     """Return what a reason code means."""
     return str(REASONS.get(code, code))
+
+
+def word_kind(code: str) -> str:
+    """Return what sort of request a rejection's kind names."""
+    return str(KINDS.get(code, code))
+
+
+def word_action(code: str) -> str:
+    """Return what the action of a policy change means."""
+    return str(ACTIONS.get(code, code))
 
 
 def _fill(words: Mapping[str, Any], problem: Problem) -> str:

@@ -340,7 +340,9 @@ def test_a_host_that_django_refuses_is_never_same_origin_and_no_500(
     ["\x00", "\r\nSet-Cookie: a=b", "é", "\ud800", "💥" * 300, "https://" + "a" * 1_000_000, "<script>", "%00", " "],
 )
 @pytest.mark.parametrize("asked", [False, True], ids=["actual", "preflight"])
-def test_hostile_origin_is_refused_stored_printable_and_never_echoed(policy: ApiGroup, origin: str, asked: bool) -> None:
+def test_hostile_origin_is_refused_stored_printable_and_never_echoed(
+    policy: ApiGroup, origin: str, asked: bool
+) -> None:
     meta = {"HTTP_ORIGIN": origin, "HTTP_USER_AGENT": origin, "REMOTE_ADDR": origin}
     if asked:
         meta |= {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": origin, "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": origin}
@@ -391,7 +393,9 @@ def test_async_steady_state_hops_no_thread(policy: ApiGroup, monkeypatch: pytest
         return HttpResponse()
 
     async def steady() -> HttpResponseBase:
-        request = ASGIRequest({"type": "http", "method": "GET", "path": HELLO, "headers": [(b"origin", b"x://y")]}, _Body())
+        request = ASGIRequest(
+            {"type": "http", "method": "GET", "path": HELLO, "headers": [(b"origin", b"x://y")]}, _Body()
+        )
         return await CorsGuardMiddleware(view)(request)  # type: ignore[misc]  # async here
 
     with override_cors_guard(REFRESH_SECONDS=3600):
