@@ -192,6 +192,8 @@ def _answer(decision: Decision, origin: str) -> Answer:
 
 def _find_deciding(origin: str, environment: str, group: str) -> Grant | None:
     """Return the exact row, else the most specific pattern's."""
+    if not fields.is_origin_shaped(origin):
+        return None  # no row can be that, and not every database takes every text
     texts = [origin, *pattern_candidates(origin)]
     rows = {
         row.origin: row

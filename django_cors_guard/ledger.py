@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from django.db import DatabaseError, DataError, InterfaceError, OperationalError, router, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, router, transaction
 from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Field, Value, When
 from django.utils import timezone
 
@@ -92,12 +92,11 @@ class Entry(NamedTuple):
     user_agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Entries that are written in one transaction, with the number that tells a retry whether they were."""
+    """Entries that are written in one transaction, or none of them."""
 
     entries: tuple[Entry, ...]
-    seq: int = 0
 
 
 def cut(entries: Sequence[Entry]) -> list[Batch]:
@@ -115,36 +114,31 @@ class Writer:
         self._network_rows: dict[str, int] = {}
         self._hour_began = 0.0
 
-    def write(self, batch: Batch) -> None:
-        """Write ``batch`` once, whatever became of earlier tries. Raises if the database is away."""
+    def write(self, batch: Batch) -> list[Batch]:
+        """Write ``batch`` once, whatever became of earlier tries, and return what has to be written in its place.
+
+        That is nothing, or, where the database refused it for its data, its halves; a bad entry by itself comes back
+        as a bare count. Raises if the database is away.
+        """
         using = router.db_for_write(Rejection)
         if self._tried is not None and self._tried[0] is batch and self._got_through(self._tried[1], using):
             self._tried = None
-            return
+            return []
         self._seq += 1
         self._tried = (batch, self._seq)
-        self._write_entries(self._keep_budget(batch.entries, using), using)
+        try:
+            self._write_chunk(self._keep_budget(batch.entries, using), using)
+        except (OperationalError, InterfaceError):
+            raise
+        except (DatabaseError, ValueError) as error:
+            self._tried = None
+            return _split(batch, error)
         self._tried = None
+        return []
 
     def _got_through(self, seq: int, using: str) -> bool:
         """Whether the try numbered ``seq`` was committed although its reply was lost."""
         return GuardProcess.objects.using(using).filter(pk=self._process, flush_seq__gte=seq).exists()
-
-    def _write_entries(self, entries: Sequence[Entry], using: str) -> None:
-        try:
-            self._write_chunk(entries, using)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DataError, DatabaseError, ValueError) as error:
-            if len(entries) > 1:
-                # Refused for its data: find the bad row instead of losing its neighbours.
-                middle = len(entries) // 2
-                self._write_entries(entries[:middle], using)
-                self._write_entries(entries[middle:], using)
-                return
-            logger.warning("A rejection could not be stored (%s); it is counted as overflow.", error)
-            if entries and isinstance(entries[0].key, RefusalKey) and not entries[0].key.overflow:
-                self._write_chunk([as_overflow(entries[0])], using)
 
     def _write_chunk(self, entries: Sequence[Entry], using: str) -> None:
         refusals = _refine([entry for entry in entries if isinstance(entry.key, RefusalKey)], using)
@@ -192,6 +186,19 @@ class Writer:
                 self._network_rows[entry.network] = self._network_rows.get(entry.network, 0) + 1
                 kept.append(entry)
         return kept + merge(surplus)
+
+
+def _split(batch: Batch, error: Exception) -> list[Batch]:
+    """Find the bad entry by halves instead of losing its neighbours."""
+    entries = batch.entries
+    if len(entries) > 1:
+        middle = len(entries) // 2
+        return [Batch(entries[:middle]), Batch(entries[middle:])]
+    if not entries or entries[0] == as_overflow(entries[0]):
+        logger.error("Even a bare count could not be stored (%s); it is lost.", error)
+        return []
+    logger.warning("An entry of the audit log could not be stored (%s); it is counted as overflow.", error)
+    return [Batch((as_overflow(entries[0]),))]
 
 
 def as_overflow(entry: Entry) -> Entry:

@@ -207,14 +207,17 @@ class Recorder:
                 connections.close_all()
 
     def _write_out(self, *, everything: bool) -> None:
-        if not self._outbox:
-            self._outbox = ledger.cut(self._take(everything=everything))
-        while self._outbox:
-            self._writer.write(self._outbox[0])
-            del self._outbox[0]
+        # What waits from before goes first, whole and under its own number; only then is more taken out of memory.
+        self._empty_outbox()
+        self._outbox = ledger.cut(self._take(everything=everything))
+        self._empty_outbox()
         if self._failures:
             logger.warning("The audit log is written again.")
         self._failures, self._retry_at = 0, 0.0
+
+    def _empty_outbox(self) -> None:
+        while self._outbox:
+            self._outbox[:1] = self._writer.write(self._outbox[0])
 
     def _back_off(self, error: Exception) -> None:
         self._failures += 1

@@ -1,0 +1,461 @@
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections
+from django.utils import timezone
+
+from django_cors_guard import services
+from django_cors_guard.exceptions import (
+    CorsGuardError,
+    InvalidRequest,
+    ProtectedEnvironment,
+    RefusedOrigin,
+    RevokedOrigin,
+    UnknownName,
+)
+from django_cors_guard.models import (
+    ApiGroup,
+    Environment,
+    PolicyChange,
+    PolicyState,
+    RejectedOrigin,
+    TrustedOrigin,
+)
+from tests.factories import (
+    ApiGroupFactory,
+    EnvironmentFactory,
+    FrontEndFactory,
+    RejectedOriginFactory,
+    TrustedOriginFactory,
+    UserFactory,
+    user_with,
+)
+
+ORIGIN = "https://app.example.com"
+
+
+def trust(origin: str = ORIGIN, **given: Any) -> TrustedOrigin:
+    return services.trust(origin, **{"environment": "production", "api_group": "public", **given})
+
+
+@pytest.fixture(autouse=True)
+def places(production: Environment, public: ApiGroup) -> None:
+    """Every test has one environment and one group."""
+
+
+def revision() -> int:
+    return PolicyState.read("default").revision
+
+
+# --- trust ------------------------------------------------------------------------------------------------------------
+
+
+def test_trust_stores_the_canonical_form_who_and_when() -> None:
+    ana, front_end = UserFactory.create(), FrontEndFactory.create()
+    grant = trust(" HTTPS://App.Example.com:443/ ", actor=ana, note="shop", front_end="shop")
+    grant.refresh_from_db()
+    assert (grant.origin, grant.created_by, grant.note, grant.front_end) == (ORIGIN, ana, "shop", front_end)
+    assert grant.revision == revision()
+    assert PolicyChange.objects.latest("pk").action == "trusted"
+
+
+@pytest.mark.parametrize(
+    ("origin", "codes"),
+    [
+        ("https://app.example.com/path", ["path"]),
+        ("http://app.example.com", ["needs_insecure_http"]),
+        ("http://localhost:3000", ["needs_loopback"]),
+        ("https://*.example.com", ["needs_subdomain_patterns"]),
+        ("null", ["null_origin"]),
+        ("", ["empty"]),
+    ],
+)
+def test_trust_refuses_with_every_problem_and_writes_nothing(origin: str, codes: list[str]) -> None:
+    before = revision()
+    with pytest.raises(RefusedOrigin) as refusal:
+        trust(origin)
+    assert [problem.code for problem in refusal.value.problems] == codes
+    assert str(refusal.value)
+    assert (revision(), TrustedOrigin.objects.count()) == (before, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"environment": "staging"}, "production"),
+        ({"api_group": "billing"}, "public"),
+        ({"front_end": "nobody"}, "none"),
+    ],
+)
+def test_trust_unknown_name_says_what_there_is(given: dict[str, str], names: str) -> None:
+    with pytest.raises(UnknownName, match=names):
+        trust(**given)
+
+
+@pytest.mark.parametrize("expires_at", [timezone.now() - timedelta(seconds=1), timezone.now().replace(tzinfo=None)])
+def test_trust_refuses_an_expiry_that_is_past_or_has_no_zone(expires_at: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        trust(expires_at=expires_at)
+
+
+def test_trust_again_changes_only_what_is_passed() -> None:
+    soon = timezone.now() + timedelta(days=1)
+    first = trust(note="first", expires_at=soon)
+    before = revision()
+    again = trust()
+    assert (again.pk, again.note, again.expires_at, revision()) == (first.pk, "first", soon, before)
+    later = soon + timedelta(days=1)
+    renewed = trust(expires_at=later)
+    renewed.refresh_from_db()
+    assert (renewed.pk, renewed.expires_at, renewed.note, revision()) == (first.pk, later, "first", before + 1)
+
+
+def test_trust_of_a_revoked_grant_needs_reinstating() -> None:
+    ana = UserFactory.create(username="ana")
+    services.revoke(trust(), actor=ana, reason="key leaked")
+    with pytest.raises(RevokedOrigin, match="ana.*key leaked"):
+        trust()
+    assert TrustedOrigin.objects.get().revoked_at is not None
+
+
+@pytest.mark.parametrize("days", [None, 31])
+def test_trust_keeps_to_the_longest_trust(production: Environment, days: int | None) -> None:
+    production.max_trust_days = 30
+    production.save()
+    with pytest.raises(RefusedOrigin, match="longest trust"):
+        trust(expires_at=timezone.now() + timedelta(days=days) if days else None)
+    assert trust(expires_at=timezone.now() + timedelta(days=29)).pk
+
+
+def test_trust_closes_the_card() -> None:
+    card = RejectedOriginFactory.create(origin=ORIGIN)
+    trust()
+    card.refresh_from_db()
+    assert card.status == "trusted"
+
+
+def test_trust_many_is_all_or_nothing_and_one_revision() -> None:
+    EnvironmentFactory.create(slug="staging")
+    places: dict[str, Any] = {"environments": ["production", "staging"], "api_groups": ["public"]}
+    with pytest.raises(RefusedOrigin) as refusal:
+        services.trust_many(["https://a.example.com", "https://b.example.com/x", "null"], **places)
+    assert {problem.code for problem in refusal.value.problems} == {"path", "null_origin"}
+    assert not TrustedOrigin.objects.exists()
+    before = revision()
+    grants = services.trust_many(["https://a.example.com", "", "https://b.example.com"], **places)
+    assert (len(grants), revision()) == (4, before + 1)
+
+
+def test_preview_names_mends_risks_and_what_is_there() -> None:
+    trust("https://paypa1.example.com")
+    lines = ["https://paypal.example.com/", "https://shop.github.io", ORIGIN]
+    trust()
+    first, second, third = services.preview_trust(lines, environments=["production"], api_groups=["public"])
+    assert (first.origin, [mend.code for mend in first.mended]) == ("https://paypal.example.com", ["trailing_slash"])
+    assert "shared_hosting" in [risk.code for risk in second.risks]
+    assert third.existing == "active"
+    assert TrustedOrigin.objects.count() == 2
+
+
+# --- revoke -----------------------------------------------------------------------------------------------------------
+
+
+def test_revoke_keeps_the_row_with_who_when_and_why() -> None:
+    ana = UserFactory.create()
+    grant = services.revoke(trust(), actor=ana, reason="leaked")
+    assert (grant.revoked_by, grant.revoke_reason) == (ana, "leaked")
+    assert grant.revoked_at is not None
+    change = PolicyChange.objects.latest("pk")
+    assert (change.action, change.reason, change.actor) == ("revoked", "leaked", ana)
+
+
+def test_revoke_again_changes_nothing() -> None:
+    grant = services.revoke(trust(), reason="first")
+    before = revision()
+    services.revoke(grant, reason="second")
+    assert (grant.revoke_reason, revision()) == ("first", before)
+
+
+def test_revoke_in_an_open_group_is_refused(public: ApiGroup) -> None:
+    grant = trust()
+    public.any_origin = True
+    public.save()
+    with pytest.raises(InvalidRequest, match="any origin"):
+        services.revoke(TrustedOrigin.objects.get(pk=grant.pk), reason="x")
+
+
+def test_revoke_origin_closes_every_grant_in_one_revision() -> None:
+    EnvironmentFactory.create(slug="staging")
+    ApiGroupFactory.create(slug="billing", max_age=7200)
+    for environment in ("production", "staging"):
+        for group in ("public", "billing"):
+            trust(environment=environment, api_group=group)
+    trust("https://other.example.com")
+    before = revision()
+    receipt = services.revoke_origin("HTTPS://APP.example.com/", reason="leaked")
+    assert (len(receipt.closed), receipt.origin, receipt.revision, revision()) == (4, ORIGIN, before + 1, before + 1)
+    assert set(TrustedOrigin.objects.active().values_list("origin", flat=True)) == {"https://other.example.com"}
+    assert receipt.preflights_until - receipt.at == timedelta(seconds=7201)
+    assert PolicyChange.objects.filter(revision=revision(), action="revoked", reason="leaked").count() == 4
+
+
+def test_revoke_origin_keeps_to_the_named_places() -> None:
+    EnvironmentFactory.create(slug="staging")
+    trust()
+    trust(environment="staging")
+    receipt = services.revoke_origin(ORIGIN, environments=["staging"], reason="x")
+    assert [place.environment for place in receipt.closed] == ["staging"]
+    assert trust().status() == "active"
+
+
+def test_revoke_origin_leaves_a_row_where_only_a_pattern_matched(production: Environment) -> None:
+    production.allow_subdomain_patterns = True
+    production.save()
+    trust("https://*.example.com")
+    receipt = services.revoke_origin(ORIGIN, reason="taken over")
+    assert [place.origin for place in receipt.refused] == [ORIGIN]
+    assert [place.origin for place in receipt.patterns] == ["https://*.example.com"]
+    assert TrustedOrigin.objects.get(origin=ORIGIN).status() == "revoked"
+    assert services.explain(ORIGIN, path="/api/public").reason == "revoked"
+    assert services.explain("https://b.example.com", path="/api/public").allowed
+
+
+def test_revoke_origin_lists_open_groups_and_what_was_revoked_already(public: ApiGroup) -> None:
+    ApiGroupFactory.create(slug="open", any_origin=True)
+    services.revoke(trust(), reason="before")
+    receipt = services.revoke_origin(ORIGIN, reason="again")
+    assert (receipt.closed, receipt.open_groups) == ((), ("open",))
+    assert [place.api_group for place in receipt.already_revoked] == ["public"]
+
+
+def test_revoke_origin_of_an_unknown_one_takes_no_revision() -> None:
+    before = revision()
+    receipt = services.revoke_origin("https://nobody.example.com", reason="x")
+    assert (receipt.closed, revision()) == ((), before)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"reason": " "}, InvalidRequest),
+        ({"origin": "https://a/b", "reason": "x"}, RefusedOrigin),
+        ({"environments": ["nowhere"], "reason": "x"}, UnknownName),
+        ({"api_groups": ["open"], "reason": "x"}, InvalidRequest),
+    ],
+)
+def test_revoke_origin_says_what_is_wrong(given: dict[str, Any], error: type[CorsGuardError]) -> None:
+    ApiGroupFactory.create(slug="open", any_origin=True)
+    with pytest.raises(error):
+        services.revoke_origin(**{"origin": ORIGIN, **given})
+
+
+# --- reinstate --------------------------------------------------------------------------------------------------------
+
+
+def test_reinstate_needs_a_reason_and_keeps_the_story() -> None:
+    grant = services.revoke(trust(), reason="leaked")
+    with pytest.raises(InvalidRequest):
+        services.reinstate(grant, reason="  ")
+    services.reinstate(grant, reason="key rotated")
+    assert (grant.status(), grant.revoked_by, grant.revoke_reason) == ("active", None, "")
+    change = PolicyChange.objects.latest("pk")
+    assert (change.action, change.reason, change.before["revoke_reason"]) == ("reinstated", "key rotated", "leaked")
+
+
+def test_reinstate_keeps_to_the_rules_that_hold_now(production: Environment) -> None:
+    production.allow_insecure_http = True
+    production.save()
+    grant = services.revoke(trust("http://app.example.com"), reason="x")
+    production.allow_insecure_http = False
+    production.save()
+    with pytest.raises(RefusedOrigin):
+        services.reinstate(grant, reason="y")
+    grant.refresh_from_db()
+    assert grant.revoked_at is not None
+
+
+def test_reinstate_an_active_grant_changes_nothing() -> None:
+    grant = trust()
+    before = revision()
+    services.reinstate(grant, reason="x")
+    assert revision() == before
+
+
+# --- protected environments -------------------------------------------------------------------------------------------
+
+CALLS: list[Any] = [
+    pytest.param(lambda grant, user: trust("https://new.example.com", actor=user), id="trust"),
+    pytest.param(
+        lambda grant, user: services.trust_many(
+            ["https://n.example.com"], environments=["production"], api_groups=["public"], actor=user
+        ),
+        id="trust_many",
+    ),
+    pytest.param(lambda grant, user: services.revoke(grant, actor=user, reason="x"), id="revoke"),
+    pytest.param(lambda grant, user: services.revoke_origin(grant.origin, actor=user, reason="x"), id="revoke_origin"),
+    pytest.param(lambda grant, user: services.reinstate(grant, actor=user, reason="x"), id="reinstate"),
+    pytest.param(lambda grant, user: services.check_shared(user), id="groups and routes"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_protected_environment_asks_for_its_permission(
+    production: Environment, call: Callable[[TrustedOrigin, Any], object]
+) -> None:
+    grant = trust()
+    production.protected = True
+    production.save()
+    grant = TrustedOrigin.objects.select_related("environment").get(pk=grant.pk)
+    before = revision()
+    with pytest.raises(ProtectedEnvironment, match="production"):
+        call(grant, user_with("add_trustedorigin", "change_trustedorigin"))
+    assert revision() == before
+    call(grant, user_with("change_protected_environment"))
+    call(grant, None)
+
+
+# --- several writers --------------------------------------------------------------------------------------------------
+
+
+def test_deadlock_is_tried_again_where_the_transaction_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    @services.retry_deadlocks
+    def unlucky() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("deadlock detected")
+        return "done"
+
+    with pytest.raises(OperationalError):
+        unlucky()
+    assert tries == [1], "the transaction is the caller's: only he can begin anew"
+    tries.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(connections["default"], "in_atomic_block", False)
+        assert unlucky() == "done"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_writers_lose_nothing_and_commit_in_order() -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("threads cannot share an in-memory database")
+    errors: list[Exception] = []
+
+    def write(worker: int) -> None:
+        try:
+            for n in range(10):
+                trust(f"https://w{worker}-{n}.example.com")
+                trust("https://shared.example.com")
+        except Exception as error:  # noqa: BLE001 - reported below
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    before = revision()
+    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    grants = TrustedOrigin.objects.filter(revision__gt=before)
+    assert grants.count() == 41
+    stamps = set(grants.values_list("revision", flat=True))
+    assert len(stamps) == 41, "each of its own revision"
+    assert revision() >= before + 41
+
+
+# --- explain ----------------------------------------------------------------------------------------------------------
+
+
+def test_explain_allowed_names_route_row_and_headers() -> None:
+    grant = trust()
+    told = services.explain(ORIGIN, path="/api/public/x")
+    assert (told.outcome, told.reason, told.api_group, told.route, told.mode) == (
+        "allowed",
+        "trusted",
+        "public",
+        "/api/public",
+        "enforce",
+    )
+    assert told.grant is not None
+    assert told.grant.id == grant.pk
+    assert told.request.headers == (("Access-Control-Allow-Origin", ORIGIN), ("Vary", "Origin"))
+    assert told.preflight is None
+
+
+def test_explain_refused_preflight_is_refused_though_the_origin_is_trusted() -> None:
+    trust()
+    told = services.explain(ORIGIN, path="/api/public", method="DELETE", headers=["X-Token"])
+    assert (told.outcome, told.reason) == ("refused", "method_not_allowed")
+    assert told.preflight is not None
+    assert dict(told.preflight.headers)["Access-Control-Allow-Methods"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize(
+    ("asked", "difference"),
+    [
+        ("http://app.example.com", "scheme"),
+        ("https://app.example.com:8443", "port"),
+        ("https://www.app.example.com", "www"),
+        ("https://x.app.example.com", "subdomain"),
+        ("https://app.example.com.", "trailing_dot"),
+        ("https://app.exarnple.com", "look_alike"),
+    ],
+)
+def test_explain_refusal_names_the_nearest_and_how_it_differs(asked: str, difference: str) -> None:
+    trust()
+    told = services.explain(asked, path="/api/public")
+    assert told.outcome == "refused"
+    assert told.nearest is not None
+    assert (told.nearest.candidate.origin, told.nearest.difference) == (ORIGIN, difference)
+
+
+def test_explain_knows_other_groups_and_environments() -> None:
+    ApiGroupFactory.create(slug="billing")
+    trust(api_group="billing")
+    told = services.explain(ORIGIN, path="/api/public")
+    assert told.nearest is not None
+    assert (told.nearest.difference, told.nearest.candidate.api_group) == ("other_group", "billing")
+    EnvironmentFactory.create(slug="staging")
+    there = services.explain(ORIGIN, path="/api/public", environment="staging")
+    assert there.environment == "staging"
+    assert there.nearest is not None
+    assert there.nearest.difference == "other_environment"
+
+
+def test_explain_null_says_where_it_comes_from() -> None:
+    told = services.explain("null", path="/api/public")
+    assert told.reason == "null_origin"
+    assert "sandboxed_frame" in told.null_sources
+
+
+def test_explain_unguarded_own_paths_and_unknown_environment() -> None:
+    assert services.explain(ORIGIN, path="/somewhere").outcome == "unguarded"
+    assert services.explain(ORIGIN, path="/admin/login/").reason == "own_paths"
+    with pytest.raises(UnknownName):
+        services.explain(ORIGIN, path="/", environment="nowhere")
+
+
+@pytest.mark.parametrize("origin", ["", "\x00", "https://" + "a" * 10_000, "<script>", "\ud800", "*", "https://*.com"])
+def test_explain_takes_any_text(origin: str) -> None:
+    assert services.explain(origin, path="/api/public").outcome == "refused"
+
+
+def test_explain_records_nothing() -> None:
+    services.explain("https://stranger.example.net", path="/api/public")
+    assert not RejectedOrigin.objects.exists()
+
+
+def test_status_tells_switched_off_from_active(production: Environment) -> None:
+    production.allow_insecure_http = True
+    production.save()
+    grant = TrustedOriginFactory.create(origin="http://plain.example.com")
+    assert grant.status() == "active"
+    production.allow_insecure_http = False
+    production.save()
+    assert TrustedOrigin.objects.get(pk=grant.pk).status() == "switched_off"
