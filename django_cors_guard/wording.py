@@ -185,6 +185,7 @@ DIFFERENCES: Final[Mapping[str, Any]] = {
     "spelling": _("not spelt as browsers write it"),
     "scheme": _("differs in the scheme: http or https"),
     "port": _("differs in the port"),
+    "loopback_name": _("another name of the user's own machine: localhost, 127.0.0.1 and [::1] are three origins"),
     "www": _("differs in “www.”"),
     "subdomain": _("another subdomain"),
     "look_alike": _("looks alike, and is another owner's"),

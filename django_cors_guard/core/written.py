@@ -95,7 +95,7 @@ def _divides(char: str) -> bool:
 
 def _split_scheme(text: str, found: Findings) -> tuple[str, str] | None:
     head, separator, rest = text.partition("://")
-    if not (separator and head) or not {"/", "?", "#", "@"}.isdisjoint(head):
+    if not (separator and head) or not {"/", "?", "#"}.isdisjoint(head):
         return _guess_scheme(text, found)
     scheme = _read_scheme(head, found)
     if scheme is None:

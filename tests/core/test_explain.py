@@ -132,7 +132,7 @@ def test_find_nearest_several_candidates_come_in_order_of_closeness() -> None:
     ]
 
     found = []
-    left = set(ordered)
+    left = ordered[::-1]
     while (nearest := nearest_to(APP, *left)) is not None:
         found.append(nearest.candidate)
         left.remove(nearest.candidate)

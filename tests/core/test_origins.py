@@ -201,6 +201,7 @@ REFUSED = [
         APP,
         id="no scheme, address in the query",
     ),
+    pytest.param("git:3000", [("missing_scheme", "git:3000")], "https://git:3000", id="no scheme, name like a scheme"),
     pytest.param("https:app.example.com", [("bad_slashes", ":")], APP, id="no slashes"),
     pytest.param("https:/app.example.com", [("bad_slashes", ":/")], APP, id="one slash"),
     pytest.param("https:///app.example.com", [("bad_slashes", "///")], APP, id="three slashes"),
@@ -225,6 +226,7 @@ REFUSED = [
     pytest.param("view-source:https://app.example.com", [("refused_scheme", "view-source")], APP, id="view-source"),
     pytest.param(f"blob:{APP}/3f-a", [("refused_scheme", "blob"), ("path", "/3f-a")], APP, id="blob"),
     pytest.param("filesystem:file:///x", [("refused_scheme", "filesystem")], "", id="filesystem of a file"),
+    pytest.param("me:https://app.example.com", [("refused_scheme", "me")], "", id="unknown scheme around another"),
     # What follows in a URL.
     pytest.param(f"{APP}/login", [("path", "/login")], APP, id="path"),
     pytest.param(f"{APP}//", [("path", "//")], APP, id="two trailing slashes"),
@@ -371,14 +373,17 @@ def test_parse_origin_anything_else_is_refused_with_every_problem(
     assert parse_canonical(text) is None
 
 
-def test_parse_origin_too_long_text_is_not_read() -> None:
-    text = "https://user:secret@" + "a" * MAX_INPUT_LENGTH
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("https://app.example.com/" + "a" * MAX_INPUT_LENGTH, id="letters"),
+        pytest.param("\x00" * (MAX_INPUT_LENGTH + 1), id="characters that are shown escaped"),
+    ],
+)
+def test_parse_origin_too_long_text_is_shown_cut(text: str) -> None:
+    problems = parse_origin(text).problems
 
-    parsed = parse_origin(text)
-
-    assert [(problem.code, len(problem.value), problem.detail) for problem in parsed.problems] == [
-        ("too_long", 255, "")
-    ]
+    assert [(problem.code, len(problem.value), problem.detail) for problem in problems] == [("too_long", 255, "")]
 
 
 @pytest.mark.parametrize(

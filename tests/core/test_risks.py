@@ -91,6 +91,7 @@ def test_find_risks_credentialed_group_is_a_risk() -> None:
         pytest.param("https://app-example.com", "https://app.example.com", id="hyphen for a dot"),
         pytest.param("https://f00bar.github.io", "https://foobar.github.io", id="another customer of one host"),
         pytest.param("https://examp1e.com", "https://*.example.com:8443", id="of a pattern"),
+        pytest.param("https://app-example.com", "https://*.app.example.com", id="hyphen for a dot, of a pattern"),
         pytest.param("https://*.examp1e.com", "https://example.com", id="a pattern"),
         pytest.param("http://examp1e.com", "https://example.com", id="other scheme"),
     ],
