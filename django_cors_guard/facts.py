@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from django_cors_guard import conf
 from django_cors_guard.core.policy import normalise_host
-from django_cors_guard.own_paths import own_paths
+from django_cors_guard.own_paths import is_own_path
 
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -73,7 +73,7 @@ class RequestFacts:
     @property
     def own_path(self) -> bool:
         """Whether the path belongs to the admin or to this app's own API."""
-        return own_paths().cover(self.path)
+        return is_own_path(self.path)
 
     def client(self) -> str:
         """Return the client's address, as the project's CLIENT_IP callable or the server knows it; blank if unknown."""
@@ -86,9 +86,12 @@ class RequestFacts:
 
     def _may_be_own(self, origin: str) -> bool:
         """Cheap: no origin is the site's own whose host stands in none of the headers that name the host."""
-        name = origin.partition("://")[2].partition(":")[0]
-        get = self._meta.get
-        return any(name in str(get(key, "")).lower() for key in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST", "SERVER_NAME"))
+        meta = self._meta
+        name = origin[origin.find("://") + 3 :].partition(":")[0]
+        if name in meta.get("HTTP_HOST", "").lower():
+            return True
+        # Behind a proxy, or without a Host header, Django may take the host from elsewhere.
+        return name in f"{meta.get('HTTP_X_FORWARDED_HOST', '')} {meta.get('SERVER_NAME', '')}".lower()
 
     def _accepted_host(self) -> str | None:
         try:

@@ -27,7 +27,7 @@ from django_cors_guard.core.answers import (
     UNAVAILABLE,
     UNGUARDED,
 )
-from django_cors_guard.core.decision import Decision, Mode
+from django_cors_guard.core.decision import Decision
 from django_cors_guard.core.policy import Policy
 from django_cors_guard.core.protocol import decide, is_preflight, kind_of
 from django_cors_guard.facts import RequestFacts
@@ -88,7 +88,7 @@ class CorsGuardMiddleware:
         if decision.rejected is not None and recorder.writes_at_once:
             recorder.flush()
         response = answer(decision) if decision.status else cast(_Response, self.get_response(request))
-        return carry_out(decision, facts.origin, request, response)
+        return carry_out(decision, facts.origin or "", request, response)
 
     async def __acall__(self, request: HttpRequest) -> _Response:
         facts = RequestFacts(request)
@@ -99,7 +99,7 @@ class CorsGuardMiddleware:
         if decision.rejected is not None and recorder.writes_at_once:
             await sync_to_async(recorder.flush)()
         response = answer(decision) if decision.status else await get_response(request)
-        return carry_out(decision, facts.origin, request, response)
+        return carry_out(decision, facts.origin or "", request, response)
 
 
 def judge(facts: RequestFacts, policy: Policy | None) -> Decision:
@@ -143,20 +143,20 @@ def answer(decision: Decision) -> HttpResponse:
     return response
 
 
-def carry_out(decision: Decision, origin: str | None, request: HttpRequest, response: _Response) -> _Response:
+def carry_out(decision: Decision, origin: str, request: HttpRequest, response: _Response) -> _Response:
     """Put the decision's headers on ``response``, and take off what was set further in."""
     fields = response.headers
     if decision.strip:
         for name in [name for name in fields if name[:15].lower() == headers.OWNED_PREFIX]:
             del fields[name]
-    vary = fields.get("Vary")
     if decision.vary:
-        fields["Vary"] = headers.extend_vary(vary, decision.vary) if vary else ", ".join(decision.vary)
+        existing = fields.get("Vary")
+        fields["Vary"] = headers.extend_vary(existing, decision.vary) if existing else decision.vary_value
     if decision.echo_origin or decision.headers:
         # The last word is the URL resolver's: no origin is ever trusted with a view of the admin.
-        if decision.mode is not Mode.MONITOR and is_own_view(request):
+        if request.resolver_match is not None and is_own_view(request.resolver_match):
             return response
-        if decision.echo_origin and origin is not None:
+        if decision.echo_origin:
             fields[headers.ALLOW_ORIGIN] = origin
         for name, value in decision.headers:
             fields[name] = value

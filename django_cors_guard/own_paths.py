@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.signals import setting_changed
-from django.http import HttpRequest
-from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
+from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver, resolve
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern, RoutePattern
 
 from django_cors_guard import conf
@@ -31,12 +30,16 @@ class OwnPaths:
     exact: frozenset[str] = frozenset()
     patterns: tuple[re.Pattern[str], ...] = ()
     at_root: frozenset[str] = frozenset()
+    is_dynamic: bool = False
 
     def cover(self, path: str) -> bool:
         """Whether ``path`` is one of them."""
         if path.startswith(self.prefixes) or path in self.exact:
             return True
-        if self.patterns and any(pattern.match(path) for pattern in self.patterns):
+        return self.is_dynamic and self._cover_dynamically(path)
+
+    def _cover_dynamically(self, path: str) -> bool:
+        if any(pattern.match(path) for pattern in self.patterns):
             return True
         return bool(self.at_root) and _resolves_to(path, self.at_root)
 
@@ -53,10 +56,14 @@ def own_paths() -> OwnPaths:
     return _own_paths
 
 
-def is_own_view(request: HttpRequest) -> bool:
+def is_own_path(path: str) -> bool:
+    """Whether ``path`` is one of the guard's own; asked at every request."""
+    return (_own_paths or own_paths()).cover(path)
+
+
+def is_own_view(match: ResolverMatch) -> bool:
     """Whether the view that ran was the admin's or this app's API's, however its path came about."""
-    match = request.resolver_match
-    if match is None or not match.app_names:
+    if not match.app_names:
         return False
     return ADMIN_APP in match.app_names or (API_APP in match.app_names and not conf.current().open_own_api)
 
@@ -79,6 +86,7 @@ def find_own_paths(urlconf: str, apps: frozenset[str]) -> OwnPaths:
         exact=frozenset(prefix.rstrip("/") for prefix in prefixes),
         patterns=tuple(patterns),
         at_root=frozenset(at_root),
+        is_dynamic=bool(patterns or at_root),
     )
 
 

@@ -77,7 +77,7 @@ class Recorder:
         self._flush_lock = threading.Lock()
         self._refusals: dict[RefusalKey, _Tally] = {}
         self._overflow: dict[RefusalKey, _Tally] = {}
-        self._uses: dict[UseKey, _Tally] = {}
+        self._uses: dict[tuple[str, str, str], _Tally] = {}
         self._waiting_of_network: dict[str, int] = {}
         self._outbox: list[ledger.Batch] = []
         self._writer = ledger.Writer()
@@ -102,24 +102,25 @@ class Recorder:
             tidy_text(refusal.method)[:64],
             tidy_text(refusal.path),
         )
-        network = network_of(refusal.client)
         with self._lock:
             tally = self._refusals.get(key)
             if tally is None:
-                tally = self._open_refusal(key, network, refusal, config)
+                tally = self._open_refusal(key, refusal, config)
             tally.add(now)
         self._settle(config)
 
     def use(self, group: str, origin: str, method: str) -> None:
         """Count one request of a trusted origin."""
-        key = UseKey(conf.current().environment, group, origin, method)
+        # On the path of every allowed request, so a bare tuple: it becomes a ``UseKey`` when it is written.
+        key = (group, origin, method)
+        now = time()
         with self._lock:
-            tally = self._uses.get(key)
-            if tally is None:
-                tally = self._open_use(key)
-            tally.add(time())
+            tally = self._uses.get(key) or self._open_use(key, now)
+            tally.count += 1
+            tally.last = now
 
-    def _open_refusal(self, key: RefusalKey, network: str, refusal: Refusal, config: conf.GuardSettings) -> _Tally:
+    def _open_refusal(self, key: RefusalKey, refusal: Refusal, config: conf.GuardSettings) -> _Tally:
+        network = network_of(refusal.client)
         share = max(config.audit_max_pending // NETWORK_SHARE, 1)
         crowded = len(self._refusals) >= config.audit_max_pending
         if crowded or self._waiting_of_network.get(network, 0) >= share:
@@ -138,13 +139,11 @@ class Recorder:
         self._waiting_of_network[network] = self._waiting_of_network.get(network, 0) + 1
         return tally
 
-    def _open_use(self, key: UseKey) -> _Tally:
+    def _open_use(self, key: tuple[str, str, str], now: float) -> _Tally:
         if len(self._uses) >= conf.current().audit_max_pending:
-            key = key.as_overflow()
-        now = time()
-        tally = self._uses.setdefault(key, _Tally(monotonic(), now, now, 0))
+            key = (key[0], "", "")
         self._settle(conf.current())
-        return tally
+        return self._uses.setdefault(key, _Tally(monotonic(), now, now, 0))
 
     def _settle(self, config: conf.GuardSettings) -> None:
         """See to it that what was recorded is written in time, without doing it here where a thread can."""
@@ -266,8 +265,9 @@ class Recorder:
             self.flush(everything=True)
 
 
-def _entry_of(key: RefusalKey | UseKey, tally: _Tally) -> Entry:
-    return Entry(key, tally.count, tally.first, tally.last, tally.network, tally.client, tally.user_agent)
+def _entry_of(key: RefusalKey | tuple[str, str, str], tally: _Tally) -> Entry:
+    named = key if isinstance(key, RefusalKey) else UseKey(conf.current().environment, *key)
+    return Entry(named, tally.count, tally.first, tally.last, tally.network, tally.client, tally.user_agent)
 
 
 def tidy_text(text: str) -> str:

@@ -404,7 +404,8 @@ def _find(model: type[_Named], given: _Named | str, noun: str) -> _Named:
     if not isinstance(given, str):
         return given
     rows = model._base_manager.using(_alias())
-    found = rows.filter(slug=given).first()
+    # What is no slug is not even asked for: not every database takes every text.
+    found = rows.filter(slug=given).first() if conf.is_slug(given) else None
     if found is None or found.slug != given:
         raise UnknownName(noun, given[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)[:20]))
     return found

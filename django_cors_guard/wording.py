@@ -200,6 +200,13 @@ NULL_SOURCES: Final[Mapping[str, Any]] = {
     "local_html": _("HTML that an app shows in a web view without a base address"),
 }
 
+#: What no revocation does, for its receipt.
+RECEIPT_LIMITS: Final[Mapping[str, Any]] = {
+    "sessions": _("Sessions and tokens that were given out stay valid."),
+    "no_origin": _("Clients that send no Origin, such as scripts and apps, are not affected."),
+    "cached_preflights": _("Until the time named, browsers may act on preflight answers that they have cached."),
+}
+
 
 def word_problem(problem: Problem) -> str:
     """Return what is wrong and what to do, in a sentence or two."""
@@ -232,6 +239,11 @@ def word_kind(code: str) -> str:
 def word_action(code: str) -> str:
     """Return what the action of a policy change means."""
     return str(ACTIONS.get(code, code))
+
+
+def word_difference(code: str) -> str:
+    """Return how the nearest trusted thing differs."""
+    return str(DIFFERENCES.get(code, code))
 
 
 def _fill(words: Mapping[str, Any], problem: Problem) -> str:

@@ -139,6 +139,11 @@ class Decision:
     problem: str = ""
 
     @property
+    def vary_value(self) -> str:
+        """``vary`` as a field value."""
+        return ", ".join(self.vary)
+
+    @property
     def runs_view(self) -> bool:
         """Whether the request goes on to the view."""
         return self.status == 0
@@ -146,7 +151,7 @@ class Decision:
     def response_headers(self, origin: str | None) -> Headers:
         """Return what is set on the response to a request of ``origin``: the CORS headers and ``Vary``."""
         echoed = (("Access-Control-Allow-Origin", origin),) if self.echo_origin and origin is not None else ()
-        vary = (("Vary", ", ".join(self.vary)),) if self.vary else ()
+        vary = (("Vary", self.vary_value),) if self.vary else ()
         return (*echoed, *self.headers, *vary)
 
     @property
