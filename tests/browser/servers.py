@@ -1,0 +1,144 @@
+"""Real servers for the browser tests: the example project in processes of its own, on a PostgreSQL database of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import psycopg
+
+from example_project.front_ends import FrontEnd
+from tests import probes
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+START_SECONDS = 30
+WORKERS = 4
+
+#: Each serves the example project with four worker processes.
+SERVERS = {
+    "gunicorn": ["-m", "gunicorn", "example_project.wsgi", "--workers", f"{WORKERS}", "--bind"],
+    "uvicorn": ["-m", "uvicorn", "example_project.asgi:application", "--workers", f"{WORKERS}", "--port"],
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def scratch_database(name: str) -> Iterator[str]:
+    """Create an empty PostgreSQL database, yield its URL, and drop it."""
+    with psycopg.connect(probes.POSTGRESQL_URL, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlsplit(probes.POSTGRESQL_URL)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(probes.POSTGRESQL_URL, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@dataclass(frozen=True)
+class Api:
+    """The example project, running."""
+
+    origin: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def ask(self, path: str, origin: str) -> tuple[int, str | None]:
+        """Ask over a connection of its own, so that any worker may answer: the status and who may read the answer."""
+        request = urllib.request.Request(f"{self.origin}{path}", headers={"Origin": origin})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.status, response.headers["Access-Control-Allow-Origin"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers["Access-Control-Allow-Origin"]
+
+
+def manage(database_url: str, *arguments: str) -> str:
+    """Run `manage.py` of the example project and return what it prints."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=_environ(database_url),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+
+
+@contextmanager
+def serving_api(server: str, database_url: str, port: int, log: Path) -> Iterator[Api]:
+    """Serve the example project until the block ends, then stop it as a process manager would."""
+    bind = f"{HOST}:{port}" if server == "gunicorn" else f"{port}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *SERVERS[server], bind],
+            cwd=ROOT,
+            env=_environ(database_url),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_for(port, process, log)
+        yield Api(f"http://{HOST}:{port}", process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+@contextmanager
+def serving_front_end(title: str, port: int, api: str) -> Iterator[str]:
+    """Serve one of the example project's front ends and yield its origin."""
+    origin = f"http://{HOST}:{port}"
+    server = make_server(HOST, port, FrontEnd(title, "", origin, api), handler_class=_QuietHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield origin
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        pass
+
+
+def _environ(database_url: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "CORS_GUARD_"))}
+    return kept | {"DATABASE_URL": database_url, "DEBUG": "0", "PYTHONUNBUFFERED": "1"}
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")
