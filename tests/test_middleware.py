@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -394,23 +395,17 @@ def test_async_steady_state_hops_no_thread(policy: ApiGroup, monkeypatch: pytest
 
     async def steady() -> HttpResponseBase:
         request = ASGIRequest(
-            {"type": "http", "method": "GET", "path": HELLO, "headers": [(b"origin", b"x://y")]}, _Body()
+            {"type": "http", "method": "GET", "path": HELLO, "headers": [(b"origin", b"x://y")]}, BytesIO()
         )
-        return await CorsGuardMiddleware(view)(request)  # type: ignore[misc]  # async here
+        response = CorsGuardMiddleware(view)(request)
+        assert not isinstance(response, HttpResponseBase)
+        return await response
 
     with override_cors_guard(REFRESH_SECONDS=3600):
         store.current()
         monkeypatch.setattr("django_cors_guard.store.sync_to_async", _forbidden)
         monkeypatch.setattr("django_cors_guard.middleware.sync_to_async", _forbidden)
         assert async_to_sync(steady)().status_code == 200
-
-
-class _Body:
-    def read(self) -> bytes:
-        return b""
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 def test_usage_is_counted_per_grant_origin_and_method(send: Send, policy: ApiGroup) -> None:

@@ -4,11 +4,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path, re_path
-from django.conf.urls.i18n import i18n_patterns
 
 from django_cors_guard.own_paths import find_own_paths, own_paths
 

@@ -4,7 +4,6 @@ import random
 import string
 import threading
 import tracemalloc
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -349,27 +348,27 @@ def test_reason_is_refined_when_it_is_written(
     assert RejectedOrigin.objects.get().last_reason == reason
 
 
+def _refuse_and_flush(worker: int, errors: list[Exception]) -> None:
+    own = Recorder()
+    try:
+        for _ in range(10):
+            for n in range(20):
+                own.refuse(refusal(origin=f"https://a{(n + worker) % 20}.example.net", client=f"203.0.{n}.1"))
+            own.flush(everything=True)
+            while own._outbox:
+                own.flush(everything=True)
+    except Exception as error:  # noqa: BLE001 - the test reports it
+        errors.append(error)
+    finally:
+        connections.close_all()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_counts_stay_exact_with_several_writers() -> None:
     if connection.vendor == "sqlite":
         pytest.skip("threads cannot share an in-memory database")
-    errors: list[Any] = []
-
-    def write(worker: int) -> None:
-        own = Recorder()
-        try:
-            for _ in range(10):
-                for n in range(20):
-                    own.refuse(refusal(origin=f"https://a{(n + worker) % 20}.example.net", client=f"203.0.{n}.1"))
-                own.flush(everything=True)
-                while own._outbox:
-                    own.flush(everything=True)
-        except Exception as error:  # noqa: BLE001 - reported below
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
+    errors: list[Exception] = []
+    threads = [threading.Thread(target=_refuse_and_flush, args=(worker, errors)) for worker in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -383,7 +382,7 @@ def test_counts_stay_exact_with_several_writers() -> None:
 
 
 @pytest.fixture
-def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+def away(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     switch = [True]
     original = Writer._write_chunk
 
@@ -393,7 +392,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
         original(self, entries, using)
 
     monkeypatch.setattr(Writer, "_write_chunk", write)
-    yield switch
+    return switch
 
 
 def test_rollups_wait_while_the_database_is_away(

@@ -116,7 +116,7 @@ def test_trust_again_changes_only_what_is_passed() -> None:
 def test_trust_of_a_revoked_grant_needs_reinstating() -> None:
     ana = UserFactory.create(username="ana")
     services.revoke(trust(), actor=ana, reason="key leaked")
-    with pytest.raises(RevokedOrigin, match="ana.*key leaked"):
+    with pytest.raises(RevokedOrigin, match=r"ana.*key leaked"):
         trust()
     assert TrustedOrigin.objects.get().revoked_at is not None
 
@@ -262,6 +262,7 @@ def test_reinstate_needs_a_reason_and_keeps_the_story() -> None:
     services.reinstate(grant, reason="key rotated")
     assert (grant.status(), grant.revoked_by, grant.revoke_reason) == ("active", None, "")
     change = PolicyChange.objects.latest("pk")
+    assert change.before is not None
     assert (change.action, change.reason, change.before["revoke_reason"]) == ("reinstated", "key rotated", "leaked")
 
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.core.policy import MAX_AGE_LIMIT, GroupRow, check_group, normalise_host
-from django_cors_guard.models.write import PolicyManager, PolicyModel, SlugManager
+from django_cors_guard.models.write import PolicyModel, RowManager, SlugManager
 from django_cors_guard.validators import (
     MAX_PATH_PREFIX,
     as_validation_errors,
@@ -128,7 +128,9 @@ class ApiGroup(PolicyModel):
         self.allow_headers = tidy_headers(self.allow_headers)
         self.expose_headers = tidy_tokens(self.expose_headers)
         field_level = {"max_age_out_of_range", "not_a_list", "not_a_token", "forbidden_method", "forbidden_header"}
-        problems = [problem for problem in check_group(self.as_row()) if problem.code not in field_level]
+        # The constraint, which full_clean checks too, has the same words for any origin with credentials.
+        said_elsewhere = field_level | {"any_origin_with_credentials"}
+        problems = [problem for problem in check_group(self.as_row()) if problem.code not in said_elsewhere]
         if problems:
             raise ValidationError(as_validation_errors(problems))
 
@@ -182,7 +184,7 @@ class ApiRoute(PolicyModel):
     policy_fields = frozenset({"api_group", "host", "path_prefix"})
     target_relations = ("api_group",)
 
-    objects = PolicyManager["ApiRoute"]()
+    objects = RowManager["ApiRoute"]()
 
     class Meta(PolicyModel.Meta):
         abstract = False

@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_cors_guard.models.write import PolicyManager, PolicyModel, SlugManager
+from django_cors_guard.models.write import PolicyModel, RowManager, SlugManager
 
 
 class ModeChoice(models.TextChoices):
@@ -126,7 +126,7 @@ class GroupMode(PolicyModel):
     policy_fields = frozenset({"environment", "api_group", "mode"})
     target_relations = ("environment", "api_group")
 
-    objects = PolicyManager["GroupMode"]()
+    objects = RowManager["GroupMode"]()
 
     class Meta(PolicyModel.Meta):
         abstract = False

@@ -254,6 +254,10 @@ class PolicyQuerySet(models.QuerySet[_M]):
 PolicyManager = models.Manager.from_queryset(PolicyQuerySet)
 
 
+class RowManager(PolicyManager[_M]):
+    """Manager of models without a natural key."""
+
+
 class SlugManager(PolicyManager[_M]):
     """Manager of models whose natural key is their slug."""
 

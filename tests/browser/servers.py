@@ -1,4 +1,4 @@
-"""Real servers for the browser tests: the example project in processes of its own, on a PostgreSQL database of its own."""
+"""Real servers for the browser tests: the example project in its own processes, on its own PostgreSQL database."""
 
 import os
 import signal

@@ -135,8 +135,8 @@ def test_compile_leaves_out_what_is_not_canonical(origin: str) -> None:
         pytest.param("capacitor://localhost", {"allow_custom_schemes": True}, id="custom scheme"),
     ],
 )
-def test_compile_switches_off_what_a_switch_forbids(origin: str, switches: dict[str, bool]) -> None:
-    def judged(**given: bool) -> Reason:
+def test_compile_switches_off_what_a_switch_forbids(origin: str, switches: dict[str, Any]) -> None:
+    def judged(**given: Any) -> Reason:
         return compiled(grants=(("a", origin, None, False),), **given).groups["a"].judge_origin(origin, NOW)
 
     assert judged() is Reason.SWITCHED_OFF

@@ -1,6 +1,7 @@
 """The tables of the protocol, row by row, on the pure decision; ``tests/test_middleware.py`` runs them as requests."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,12 +48,12 @@ def policy_with(
     return compile_policy(source, max_mode=max_mode, now=NOW)
 
 
-def ask(origin: str | None, *, policy: Policy | None = None, **facts: object) -> Decision:
-    plain = replace(PlainFacts(path="/api/x", origin=origin), **facts)  # type: ignore[arg-type]
+def ask(origin: str | None, *, policy: Policy | None = None, **facts: Any) -> Decision:
+    plain = replace(PlainFacts(path="/api/x", origin=origin), **facts)
     return decide(plain, policy or policy_with(), NOW)
 
 
-def preflight(origin: str, method: str = "PUT", headers: str | None = None, **facts: object) -> Decision:
+def preflight(origin: str, method: str = "PUT", headers: str | None = None, **facts: Any) -> Decision:
     return ask(origin, method="OPTIONS", requested_method=method, requested_headers=headers, **facts)
 
 
@@ -224,7 +225,7 @@ def test_row_9_preflight_of_any_origin_varies_on_the_request_headers_alone() -> 
         pytest.param({"method": "GET", "requested_method": "PUT"}, id="GET with the request method"),
     ],
 )
-def test_class_of_half_a_preflight_is_an_actual_request(facts: dict[str, object]) -> None:
+def test_class_of_half_a_preflight_is_an_actual_request(facts: dict[str, Any]) -> None:
     assert ask(TRUSTED, **facts).runs_view
     assert ask(TRUSTED, **facts).used
 
@@ -323,7 +324,7 @@ def test_monitor_adds_removes_and_answers_nothing(origin: str | None, method: st
     for path in ("/api/x", "/open/x"):
         decision = ask(origin, path=path, method=method, requested_method="PUT", policy=policy_with(mode=Mode.MONITOR))
         assert decision.runs_view
-        assert not (decision.strip or decision.echo_origin or decision.headers or decision.vary)
+        assert (decision.strip, decision.echo_origin, decision.headers, decision.vary) == (False, False, (), ())
 
 
 def test_monitor_records_what_enforce_would_have_refused() -> None:
@@ -376,12 +377,12 @@ def test_lapsed_policy_keeps_routes_and_lets_every_grant_go(mode: Mode) -> None:
 
 def test_lapsed_monitor_stays_passive() -> None:
     decision = ask(TRUSTED, policy=policy_with(mode=Mode.MONITOR).lapsed)
-    assert not (decision.strip or decision.vary)
+    assert (decision.strip, decision.vary) == (False, ())
 
 
 def test_cold_start_sends_nothing_and_answers_preflights_with_503() -> None:
-    def cold(origin: str | None, **facts: object) -> Decision:
-        return decide(replace(PlainFacts(path="/x", origin=origin), **facts), None, NOW)  # type: ignore[arg-type]
+    def cold(origin: str | None, **facts: Any) -> Decision:
+        return decide(replace(PlainFacts(path="/x", origin=origin), **facts), None, NOW)
 
     assert cold(TRUSTED, method="OPTIONS", requested_method="GET").status == 503
     for origin in (None, TRUSTED, "null"):

@@ -90,14 +90,19 @@ WRITES: list[Any] = [
     pytest.param(
         lambda g: ApiGroupFactory.create(slug="other").routes.add(*ApiRoute.objects.all()), False, id="related add"
     ),
-    pytest.param(lambda g: TrustedOrigin.objects.get_or_create(origin="https://c.example.com", environment=g.environment,
-                                                               api_group=g.api_group), False, id="get_or_create"),
+    pytest.param(
+        lambda g: TrustedOrigin.objects.get_or_create(
+            origin="https://c.example.com", environment=g.environment, api_group=g.api_group
+        ),
+        False,
+        id="get_or_create",
+    ),
     pytest.param(lambda g: _save(g.environment, mode="block"), False, id="environment"),
     pytest.param(lambda g: _save(g.environment, protected=True), False, id="protected"),
     pytest.param(lambda g: _save(g.api_group, max_age=5), False, id="group"),
     pytest.param(lambda g: GroupMode.objects.update(mode="block"), False, id="mode"),
     pytest.param(lambda g: (g.delete(), g.environment.delete()), True, id="cascade to modes"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("write", "rebuilds"), WRITES)
@@ -166,11 +171,16 @@ def test_nested_writes_share_one_revision(grant: TrustedOrigin) -> None:
     ]
 
 
-def test_failed_write_leaves_nothing(grant: TrustedOrigin) -> None:
-    before, stories = version(), PolicyChange.objects.count()
-    with pytest.raises(ZeroDivisionError), policy_write():
+def _write_and_fail(grant: TrustedOrigin) -> None:
+    with policy_write():
         _save(grant, expires_at=SOON)
         raise ZeroDivisionError
+
+
+def test_failed_write_leaves_nothing(grant: TrustedOrigin) -> None:
+    before, stories = version(), PolicyChange.objects.count()
+    with pytest.raises(ZeroDivisionError):
+        _write_and_fail(grant)
     assert version() == before
     assert PolicyChange.objects.count() == stories
     grant.refresh_from_db()
@@ -188,6 +198,8 @@ def test_story_tells_who_how_and_why(grant: TrustedOrigin) -> None:
     assert (row.actor_id, row.actor_label, row.source, row.batch) == (ana.pk, "ana", "admin", "b1")
     assert (row.action, row.reason, row.revision) == ("changed", "because", version().revision)
     assert row.target == f"trustedorigin:production/public/{grant.origin}"
+    assert row.before is not None
+    assert row.after is not None
     assert (row.before["expires_at"], row.after["expires_at"]) == (None, SOON.isoformat())
 
 
@@ -209,6 +221,7 @@ def test_bulk_call_leaves_one_summary(grant: TrustedOrigin) -> None:
     TrustedOrigin.objects.bulk_create(rows)
     assert PolicyChange.objects.count() == stories + 1
     summary = PolicyChange.objects.latest("pk")
+    assert summary.after is not None
     assert (summary.target, summary.after["count"], len(summary.after["targets"])) == ("trustedorigin:*", 120, 50)
     assert set(TrustedOrigin.objects.exclude(pk=grant.pk).values_list("revision", flat=True)) == {version().revision}
 
