@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.servers import (
+from tests.servers import (
     SERVERS,
     Api,
     free_port,

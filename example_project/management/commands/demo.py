@@ -2,6 +2,7 @@
 
 import errno
 import signal
+import sys
 import threading
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
@@ -25,6 +26,16 @@ HTTP_PORT = 80
 
 TRUSTED_STORY = "The company's own front end."
 STRANGER_STORY = "It could be anything that a user has open in another tab."
+
+
+class ApiRequestHandler(WSGIRequestHandler):
+    """Log what reaches the two APIs, preflights too, and leave out pages and their files."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        """Log one request."""
+        # A line that is no HTTP has no path.
+        if getattr(self, "path", "").startswith("/api/"):
+            super().log_message(format, *args)
 
 
 class QuietRequestHandler(WSGIRequestHandler):
@@ -67,7 +78,7 @@ class Command(BaseCommand):
             _set_up(_origin_of(trusted_port))
             return
         with ExitStack() as stack:
-            api = stack.enter_context(_bind("--port", port))
+            api = stack.enter_context(_bind("--port", port, ApiRequestHandler))
             trusted = stack.enter_context(_bind("--trusted-port", trusted_port, QuietRequestHandler))
             stranger = stack.enter_context(_bind("--stranger-port", stranger_port, QuietRequestHandler))
             _set_up(trusted.origin)
@@ -97,11 +108,13 @@ class Command(BaseCommand):
             "     ask again, and it reads the invoices too.",
             f"  2. Open {stranger}/ : the browser keeps both answers from it.",
             f"  3. See who was refused, and why: {api}/admin/cors_guard/rejectedorigin/",
-            "     Choose the stranger there, then “Trust this origin…”, and ask again on its page.",
+            "     Choose a card of the stranger, then “Trust this origin…”, and ask again on its page.",
             f"  4. Revoke it, or the trusted one, everywhere: {api}/admin/cors_guard/trustedorigin/",
             "     With “Keep asking every second” ticked, its page shows the refusal a moment later.",
+            "  5. Ask from a shell why, and what the browser would be told:",
+            f"     {sys.executable} manage.py cors_guard check {stranger} /api/billing/invoices",
             "",
-            "Ctrl-C stops all of it.",
+            "Below: what reaches the two APIs. Ctrl-C stops all of it.",
             "",
         ]
         self.stdout.write("\n".join(lines))
@@ -134,7 +147,7 @@ def _parse_port(text: str) -> int:
 
 
 @contextmanager
-def _bind(flag: str, port: int, handler: type[WSGIRequestHandler] = WSGIRequestHandler) -> Iterator[Site]:
+def _bind(flag: str, port: int, handler: type[WSGIRequestHandler]) -> Iterator[Site]:
     try:
         server = ThreadedWSGIServer((HOST, port), handler)
     except OSError as error:

@@ -21,7 +21,7 @@ import psycopg
 from example_project.front_ends import FrontEnd
 from tests import probes
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 30
 WORKERS = 4
@@ -77,7 +77,7 @@ def manage(database_url: str, *arguments: str) -> str:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=_environ(database_url),
+        env=environ_for(database_url),
         capture_output=True,
         text=True,
         check=True,
@@ -93,12 +93,12 @@ def serving_api(server: str, database_url: str, port: int, log: Path) -> Iterato
         process = subprocess.Popen(
             [sys.executable, *SERVERS[server], bind],
             cwd=ROOT,
-            env=_environ(database_url),
+            env=environ_for(database_url),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_for(port, process, log)
+        wait_for(port, process, log)
         yield Api(f"http://{HOST}:{port}", process, log)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -125,12 +125,14 @@ class _QuietHandler(WSGIRequestHandler):
         pass
 
 
-def _environ(database_url: str) -> dict[str, str]:
+def environ_for(database_url: str) -> dict[str, str]:
+    """The environment variables of a process that serves the example project."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "CORS_GUARD_"))}
     return kept | {"DATABASE_URL": database_url, "DEBUG": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once something listens on ``port``."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
