@@ -12,7 +12,8 @@ from typing import Any
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+#: ``(scope, receive, send)``; frameworks differ in how they type the three.
+Application = Callable[..., Awaitable[None]]
 
 
 def flush_on_shutdown(app: Application) -> Application:

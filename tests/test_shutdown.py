@@ -5,11 +5,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from asgiref.testing import ApplicationCommunicator
 
 from django_cors_guard.asgi import flush_on_shutdown
 from django_cors_guard.recorder import recorder
@@ -89,15 +90,18 @@ def test_lifespan_is_answered_and_everything_else_passed_on(monkeypatch: pytest.
         seen.append("inner")
 
     async def run() -> None:
+        asked = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+        async def receive() -> dict[str, str]:
+            return next(asked)
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            seen.append(message["type"])
+
         application = flush_on_shutdown(inner)
-        lifespan = ApplicationCommunicator(application, {"type": "lifespan"})
-        await lifespan.send_input({"type": "lifespan.startup"})
-        assert await lifespan.receive_output(5) == {"type": "lifespan.startup.complete"}
-        await lifespan.send_input({"type": "lifespan.shutdown"})
-        assert await lifespan.receive_output(5) == {"type": "lifespan.shutdown.complete"}
-        await lifespan.wait(5)
-        await ApplicationCommunicator(application, {"type": "http"}).wait(5)
+        await application({"type": "lifespan"}, receive, send)
+        await application({"type": "http"}, receive, send)
 
     monkeypatch.setattr(recorder, "close", lambda: seen.append("closed"))
     async_to_sync(run)()
-    assert seen == ["closed", "inner"]
+    assert seen == ["lifespan.startup.complete", "closed", "lifespan.shutdown.complete", "inner"]

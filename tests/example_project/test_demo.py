@@ -124,7 +124,7 @@ def _read_origins(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     said = []
     for line in process.stdout:
         said.append(line)
-        if line.startswith("Ctrl-C"):
+        if "Ctrl-C" in line:
             api, trusted, stranger = re.findall(r"^  (http://127\.0\.0\.1:\d+)/ ", "".join(said), re.MULTILINE)
             return api, trusted, stranger
     pytest.fail(f"The demo did not start:\n{''.join(said)}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import SUPPRESS
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from django_cors_guard.exceptions import CorsGuardError
 from django_cors_guard.management.subcommands import SUBCOMMANDS
-from django_cors_guard.management.subcommands.console import NOTHING_DONE, Console
+from django_cors_guard.management.subcommands.console import NOTHING_DONE, Console, reject
 from django_cors_guard.management.subcommands.database import DATABASE_ERRORS, describe_trouble
 from django_cors_guard.models import writing
 from django_cors_guard.models.revision import Source
@@ -62,8 +63,10 @@ class Command(BaseCommand):
         """Run ``subcommand``; what is wrong becomes a CommandError that says so."""
         console = Console(self.stdout, self.stderr, self.style, options["verbosity"])
         try:
+            _require_text(options)
             with writing(Source.CLI):
                 SUBCOMMANDS[subcommand].run(console, **options)
+            self.stdout.flush()
         except CorsGuardError as error:
             raise CommandError(error.message, returncode=NOTHING_DONE) from error
         except DATABASE_ERRORS as error:
@@ -79,6 +82,18 @@ def _repeat_base_options(parser: CommandParser, subparser: CommandParser) -> Non
             repeated = copy(action)
             repeated.default = SUPPRESS
             subparser._add_action(repeated)  # noqa: SLF001 - as above
+
+
+def _require_text(options: Mapping[str, Any]) -> None:
+    """Refuse bytes of the command line that are no UTF-8: no database stores them, and no terminal shows them."""
+    for name, given in options.items():
+        for value in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(value, str) and not value.isprintable() and _is_broken(value):
+                raise reject(_("%(name)s is no text: %(value)s.") % {"name": name, "value": ascii(value[:100])})
+
+
+def _is_broken(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _leave_pipe() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from django.core.management.base import CommandError, OutputWrapper
 from django.core.management.color import Style
@@ -18,6 +17,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 NO: Final = 1
 #: What was typed makes no sense, or the database cannot be used; nothing was written.
 NOTHING_DONE: Final = 2
+
+#: How wide the times are that ``moment`` gives.
+MOMENT_WIDTH: Final = len("2030-12-31 18:00 UTC")
 
 Row = Sequence[str]
 
@@ -95,7 +97,3 @@ def reject(text: str) -> CommandError:
 def answer_no(text: str) -> CommandError:
     """Return the error that makes a no also an exit code."""
     return CommandError(text, returncode=NO)
-
-
-Options = Any
-Arguments = Callable[[ArgumentParser], None]

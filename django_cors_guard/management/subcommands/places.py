@@ -11,7 +11,8 @@ from django_cors_guard import conf, services
 from django_cors_guard.exceptions import UnknownName
 from django_cors_guard.management.subcommands.console import command, reject
 from django_cors_guard.management.subcommands.database import alias
-from django_cors_guard.models import ApiGroup, Environment
+from django_cors_guard.models import ApiGroup, Environment, TrustedOrigin
+from django_cors_guard.models.trusted_origin import TrustedOriginQuerySet
 
 
 def add_environment(parser: ArgumentParser, *, text: str) -> None:
@@ -29,7 +30,7 @@ def find_environment(slug: str) -> Environment:
     try:
         return services.find_environment(slug)
     except UnknownName as error:
-        raise reject(_hint(error, "--environment", slug)) from error
+        raise reject(_hint(error, how_to_create(slug))) from error
 
 
 def find_group(slug: str) -> ApiGroup:
@@ -37,21 +38,27 @@ def find_group(slug: str) -> ApiGroup:
     try:
         return services.find_api_group(slug)
     except UnknownName as error:
-        raise reject(_hint(error, "--group", f"{slug}=/api/{slug}")) from error
+        raise reject(_hint(error, command("init", "--group", f"{slug}=/api/{slug}"))) from error
 
 
-def _hint(error: UnknownName, *flags: str) -> str:
-    return _("%(error)s To create it: %(command)s") % {"error": error.message, "command": command("init", *flags)}
+def how_to_create(slug: str) -> str:
+    """Return the command that creates the environment, with an API group if there is none yet."""
+    groups = [] if ApiGroup.objects.using(alias()).exists() else ["--group", "public=/api/public"]
+    return command("init", "--environment", slug, *groups)
+
+
+def _hint(error: UnknownName, creation: str) -> str:
+    return _("%(error)s To create it: %(command)s") % {"error": error.message, "command": creation}
 
 
 def choose_environments(slugs: Iterable[str]) -> list[Environment]:
     """Return the named environments, or the active one if none is named."""
-    return [find_environment(slug) for slug in _unique(slugs) or [conf.current().environment]]
+    return [find_environment(slug) for slug in unique(slugs) or [conf.current().environment]]
 
 
 def choose_groups(slugs: Iterable[str]) -> list[ApiGroup]:
     """Return the named API groups, or the only one there is if none is named; several have to be named."""
-    named = _unique(slugs)
+    named = unique(slugs)
     if named:
         return [find_group(slug) for slug in named]
     known = list(ApiGroup.objects.using(alias()).order_by("slug"))
@@ -67,6 +74,17 @@ def choose_groups(slugs: Iterable[str]) -> list[ApiGroup]:
     )
 
 
-def _unique(slugs: Iterable[str]) -> list[str]:
+def find_grant(origin: str, environment: str, api_group: str) -> TrustedOrigin | None:
+    """Return the grant of exactly that origin, whatever it is worth now."""
+    rows: TrustedOriginQuerySet = TrustedOrigin.objects.using(alias())
+    return (
+        rows.filter(origin=origin, environment__slug=environment, api_group__slug=api_group)
+        .select_related("environment", "api_group", "revoked_by")
+        .first()
+    )
+
+
+def unique(slugs: Iterable[str]) -> list[str]:
+    """Return each name once, in the order given."""
     # call_command passes a single slug as it is.
     return list(dict.fromkeys([slugs] if isinstance(slugs, str) else slugs))

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from django_cors_guard import conf, services
-from django_cors_guard.core.origins import parse_origin
+from django_cors_guard import services
+from django_cors_guard.core.origins import Problem
+from django_cors_guard.exceptions import RevokedOrigin
 from django_cors_guard.management.subcommands.console import Console, command, moment, reject
-from django_cors_guard.management.subcommands.database import alias
 from django_cors_guard.management.subcommands.expiry import parse_expiry
+from django_cors_guard.management.subcommands.notices import say_revision, show_mends
 from django_cors_guard.management.subcommands.places import (
     add_environment,
     add_group,
     choose_environments,
     choose_groups,
+    find_grant,
 )
-from django_cors_guard.models import ApiGroup, PolicyState
+from django_cors_guard.models import ApiGroup
 from django_cors_guard.models.trusted_origin import Status
+from django_cors_guard.models.write import label_of
 from django_cors_guard.services import Preview
-from django_cors_guard.wording import word_mend, word_problem, word_risk
+from django_cors_guard.wording import word_problem, word_risk
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -60,7 +63,8 @@ def run(
         )
     )  # fmt: skip
     _refuse_problems(previews, expires)
-    _show_mends(console, previews)
+    for text in _given(origin):
+        show_mends(console, text)
     _warn(console, previews, groups)
     fresh = [preview for preview in previews if not preview.existing]
     changes = fresh or expires is not None or note or owner is not None
@@ -82,25 +86,6 @@ def run(
         console.say(_("Nothing to change."))
 
 
-def say_revision(console: Console) -> None:
-    """Tell the revision that was just written, and when it reaches every process."""
-    console.say(
-        _("Revision %(revision)d. Every process follows within %(seconds)g s.")
-        % {"revision": PolicyState.read(alias()).revision, "seconds": conf.current().refresh_seconds}
-    )
-
-
-def show_mends(console: Console, text: str) -> None:
-    """Tell what was mended in the origin ``text`` as it was typed."""
-    parsed = parse_origin(text)
-    if parsed.mended and parsed.origin is not None:
-        how = "; ".join(word_mend(mend) for mend in parsed.mended)
-        console.say(
-            _("%(given)r was read as %(origin)s: %(how)s.")
-            % {"given": text, "origin": parsed.origin.text, "how": how}
-        )  # fmt: skip
-
-
 def _given(origins: Iterable[str]) -> list[str]:
     texts = list(dict.fromkeys([origins] if isinstance(origins, str) else origins))
     if not all(text.strip() for text in texts):
@@ -115,30 +100,35 @@ def _preview(previews: Iterable[Preview]) -> list[Preview]:
 
 def _refuse_problems(previews: Iterable[Preview], expires: datetime | None) -> None:
     """Raise with everything that stands against it; each thing once, whatever the number of places."""
-    lines: dict[str, None] = {}
-    for preview in previews:
-        words = [word_problem(problem) for problem in preview.problems]
-        if preview.existing == Status.EXPIRED and expires is None:
-            words.append(
-                str(_("Its grant for %(group)s in %(environment)s has expired. Say until when it may go on: --expires."))
-                % {"group": preview.api_group, "environment": preview.environment}
-            )
-        if preview.existing == Status.REVOKED:
-            words.append(_reinstating(preview))
-        for word in words:
-            lines[f"  {preview.given!r}: {word}"] = None
+    lines = dict.fromkeys(
+        f"  {preview.given!r}: {words}" for preview in previews for words in _word_problems(preview, expires)
+    )
     if lines:
         raise reject("\n".join([_("Nothing was written:"), *lines]))
 
 
-def _reinstating(preview: Preview) -> str:
+def _word_problems(preview: Preview, expires: datetime | None) -> Iterator[str]:
+    if preview.existing == Status.REVOKED:
+        yield _word_revocation(preview)
+        return
+    yield from map(word_problem, preview.problems)
+    if preview.existing == Status.EXPIRED and expires is None:
+        yield _("Its grant for %(group)s in %(environment)s has expired. Say until when it may go on: --expires.") % {
+            "group": preview.api_group,
+            "environment": preview.environment,
+        }
+
+
+def _word_revocation(preview: Preview) -> str:
+    """Who revoked it, when and why, and the command that takes it back."""
+    grant = find_grant(preview.origin, preview.environment, preview.api_group)
+    if grant is None or grant.revoked_at is None:
+        return word_problem(Problem("revoked", preview.origin))
+    told = RevokedOrigin(
+        grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
+    ).message
     place = ("--environment", preview.environment, "--group", preview.api_group)
-    return command("reinstate", preview.origin, *place, "--reason", "…")
-
-
-def _show_mends(console: Console, previews: Iterable[Preview]) -> None:
-    for text in dict.fromkeys(preview.given for preview in previews):
-        show_mends(console, text)
+    return f"{told} {command('reinstate', preview.origin, *place, '--reason', '…')}"
 
 
 def _warn(console: Console, previews: Iterable[Preview], groups: Iterable[ApiGroup]) -> None:

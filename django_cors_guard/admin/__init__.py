@@ -1,0 +1,34 @@
+"""The admin: where operators trust and revoke origins, and see who was refused. Importing it registers the pages."""
+
+from django.contrib import admin
+
+from django_cors_guard.admin.api_group import ApiGroupAdmin
+from django_cors_guard.admin.environment import EnvironmentAdmin
+from django_cors_guard.admin.front_end import FrontEndAdmin
+from django_cors_guard.admin.policy_change import PolicyChangeAdmin
+from django_cors_guard.admin.process import GuardProcessAdmin
+from django_cors_guard.admin.rejected_origin import RejectedOriginAdmin
+from django_cors_guard.admin.rejection import RejectionAdmin
+from django_cors_guard.admin.trusted_origin import TrustedOriginAdmin
+from django_cors_guard.admin.usage import OriginUsageAdmin
+from django_cors_guard.models import (
+    ApiGroup,
+    Environment,
+    FrontEnd,
+    GuardProcess,
+    OriginUsage,
+    PolicyChange,
+    RejectedOrigin,
+    Rejection,
+    TrustedOrigin,
+)
+
+admin.site.register(ApiGroup, ApiGroupAdmin)
+admin.site.register(Environment, EnvironmentAdmin)
+admin.site.register(FrontEnd, FrontEndAdmin)
+admin.site.register(GuardProcess, GuardProcessAdmin)
+admin.site.register(OriginUsage, OriginUsageAdmin)
+admin.site.register(PolicyChange, PolicyChangeAdmin)
+admin.site.register(RejectedOrigin, RejectedOriginAdmin)
+admin.site.register(Rejection, RejectionAdmin)
+admin.site.register(TrustedOrigin, TrustedOriginAdmin)

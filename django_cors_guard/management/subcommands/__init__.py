@@ -1,0 +1,49 @@
+"""The subcommands of ``manage.py cors_guard``, a module per noun."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from django.utils.translation import gettext_lazy as _
+
+from django_cors_guard.management.subcommands import (
+    explanation,
+    grants,
+    modes,
+    retention,
+    revision,
+    revocation,
+    setup,
+    status,
+    trust,
+)
+
+
+class Subcommand(NamedTuple):
+    """``run`` takes a ``Console`` and the parsed options by name, and raises what is wrong."""
+
+    help: Any
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[..., None]
+
+
+SUBCOMMANDS: Final[Mapping[str, Subcommand]] = {
+    "init": Subcommand(_("Create an environment, API groups and routes."), setup.add_arguments, setup.run),
+    "status": Subcommand(_("Tell what the guard does here, and what is amiss."), status.add_arguments, status.run),
+    "trust": Subcommand(_("Let origins call API groups."), trust.add_arguments, trust.run),
+    "revoke": Subcommand(
+        _("Close an origin's grants, in a part or everywhere."), revocation.add_revoke_arguments, revocation.revoke
+    ),
+    "reinstate": Subcommand(_("Take a revocation back."), revocation.add_reinstate_arguments, revocation.reinstate),
+    "list": Subcommand(_("List grants."), grants.add_arguments, grants.run),
+    "check": Subcommand(
+        _("Explain what a page of an origin gets on a path."), explanation.add_arguments, explanation.run
+    ),
+    "mode": Subcommand(_("Show or set how strict the guard is."), modes.add_arguments, modes.run),
+    "prune": Subcommand(_("Delete audit rows older than the retention."), retention.add_arguments, retention.run),
+    "bump": Subcommand(
+        _("Make every process read the policy anew, after raw SQL."), revision.add_arguments, revision.run
+    ),
+}

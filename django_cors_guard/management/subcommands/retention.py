@@ -1,0 +1,103 @@
+"""``cors_guard prune``: delete what the audit has kept long enough. The story of the policy is kept for ever."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import models
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_cors_guard import conf
+from django_cors_guard.management.subcommands.console import Console, moment
+from django_cors_guard.management.subcommands.database import alias
+from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection
+
+#: Rows a transaction: short enough that no flush of the audit has to wait for it.
+BATCH: Final = 1000
+MAX_DAYS: Final = 36_500
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One table and when its rows were last needed."""
+
+    name: str
+    rows: models.QuerySet[Any]
+    last: str
+
+    def older_than(self, cutoff: datetime) -> models.QuerySet[Any]:
+        """Return the rows that may go."""
+        return self.rows.filter(**{f"{self.last}__lt": cutoff})
+
+
+def list_shelves() -> list[Shelf]:
+    """Return every table that ``prune`` looks through."""
+    using = alias()
+    processes = GuardProcess.objects.using(using).alias(seen=Coalesce("confirmed_at", "started_at"))
+    return [
+        Shelf(_("rejections"), Rejection.objects.using(using), "last_seen"),
+        Shelf(_("rows of usage"), OriginUsage.objects.using(using), "last_seen"),
+        # Whatever became of a card: what nobody has sent for so long is no open question.
+        Shelf(_("rejected origins"), RejectedOrigin.objects.using(using), "last_seen"),
+        # A process that still runs writes its row anew.
+        Shelf(_("processes"), processes, "seen"),
+    ]
+
+
+def parse_days(text: str) -> int:
+    """Return a whole number of days, 1 or more."""
+    if text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= MAX_DAYS:
+        return int(text[:6])
+    raise ArgumentTypeError(
+        _("%(text)r is no number of days: give one from 1 to %(limit)d.") % {"text": text[:20], "limit": MAX_DAYS}
+    )
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Take the retention."""
+    parser.add_argument(
+        "--days",
+        metavar="N",
+        type=parse_days,
+        help=_('keep that many days (default: CORS_GUARD["AUDIT_RETENTION_DAYS"])'),
+    )
+    parser.add_argument("--dry-run", action="store_true", help=_("only count"))
+
+
+def run(console: Console, *, days: int | None, dry_run: bool, **_options: Any) -> None:
+    """Delete in batches, each a transaction of its own; what is interrupted goes on next time."""
+    kept = days if days is not None else conf.current().audit_retention_days
+    cutoff = timezone.now() - timedelta(days=kept)
+    removed = []
+    for shelf in list_shelves():
+        count = shelf.older_than(cutoff).count() if dry_run else _delete(console, shelf, cutoff)
+        removed.append((shelf.name, str(count)))
+    title = _("Would be deleted, older than %(days)d days:") if dry_run else _("Deleted, older than %(days)d days:")
+    console.say(title % {"days": kept})
+    if console.verbosity:
+        console.show_table(removed, indent=2)
+    console.say(_("Kept: what was seen since %(cutoff)s, and every policy change.") % {"cutoff": moment(cutoff)})
+
+
+def _delete(console: Console, shelf: Shelf, cutoff: datetime) -> int:
+    total = 0
+    for count in _delete_batches(shelf, cutoff):
+        total += count
+        console.detail(_("%(name)s: %(count)d deleted so far") % {"name": shelf.name, "count": total})
+    return total
+
+
+def _delete_batches(shelf: Shelf, cutoff: datetime) -> Iterator[int]:
+    while True:
+        keys = list(shelf.older_than(cutoff).order_by(shelf.last).values_list("pk", flat=True)[:BATCH])
+        if not keys:
+            return
+        # Asked again: a card may have been seen a moment ago.
+        count, _by_model = shelf.older_than(cutoff).filter(pk__in=keys).delete()
+        yield count
