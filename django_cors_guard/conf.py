@@ -148,10 +148,9 @@ def resolve(*, replaced: bool = False) -> GuardSettings:
         key.lower(): given[key] for key, (accepts, _) in RULES.items() if key in given and accepts(given[key])
     }
     if "environment" not in usable:
-        from_shell = os.environ.get(ENVIRONMENT_VARIABLE)
         # A name that is no slug has no row, so nothing is trusted: the environment is never guessed.
-        usable["environment"] = from_shell or given.get("ENVIRONMENT") or DEFAULT_ENVIRONMENT
-        usable["environment"] = str(usable["environment"])[:MAX_SLUG]
+        from_shell = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
+        usable["environment"] = str(given.get("ENVIRONMENT", from_shell))[:MAX_SLUG]
     if "max_mode" in usable:
         usable["max_mode"] = Mode(usable["max_mode"])
     return GuardSettings(**usable, given=frozenset(map(str, given)), replaced=replaced)

@@ -26,6 +26,11 @@ from django_cors_guard.store import load, store
 #: Most rows that are compared to find the nearest trusted thing.
 MAX_CANDIDATES: Final = 500
 
+#: Refusals that another spelling, another place or another grant might explain.
+NEARBY_REASONS: Final = frozenset(
+    {Reason.UNKNOWN_ORIGIN, Reason.REVOKED, Reason.EXPIRED, Reason.SWITCHED_OFF, Reason.MALFORMED_ORIGIN}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -130,7 +135,7 @@ def explain(
         request=_answer(decision, sent),
         preflight=_answer(preflight, sent) if preflight is not None else None,
         grant=_find_deciding(sent, slug, decision.group),
-        nearest=_find_nearest(sent, slug, decision.group) if deciding.reason.is_refusal else None,
+        nearest=_find_nearest(sent, slug, decision.group) if deciding.reason in NEARBY_REASONS else None,
         null_sources=tuple(str(source) for source in NullSource) if sent == fields.NULL_ORIGIN else (),
     )
 

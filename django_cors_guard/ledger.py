@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, router, transaction
 from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Field, Value, When
 from django.utils import timezone
@@ -219,7 +220,9 @@ def merge(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _at(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, tz=UTC)
+    """As the database takes it: without USE_TZ, naive and in the project's own zone."""
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def _refine(entries: list[Entry], using: str) -> list[Entry]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connections, router
 from django.utils import timezone
@@ -176,7 +177,13 @@ def preview_trust(
     places = [find_environment(item) for item in environments]
     groups = [find_api_group(item) for item in api_groups]
     lines = [origin for origin in origins if origin.strip()]
-    return [_preview(line, place, group, expires_at) for line in lines for place in places for group in groups]
+    samples = {place.pk: _sample_trusted(place) for place in places}
+    return [
+        _preview(line, place, group, expires_at, samples[place.pk])
+        for line in lines
+        for place in places
+        for group in groups
+    ]
 
 
 @retry_deadlocks
@@ -201,12 +208,25 @@ def trust_many(
     problems = tuple(problem for preview in previews for problem in preview.problems)
     if problems:
         raise RefusedOrigin(", ".join(lines)[:255], tuple(dict.fromkeys(problems)))
-    with policy_write(actor=actor, action=TRUSTED, using=_alias()):
+
+    def trust_all() -> list[TrustedOrigin]:
         return [
-            trust(line, environment=place, api_group=group, actor=actor, note=note, expires_at=expires_at,
-                  front_end=front_end)
-            for line in lines for place in places for group in groups
-        ]  # fmt: skip
+            trust(
+                preview.given,
+                environment=preview.environment,
+                api_group=preview.api_group,
+                actor=actor,
+                note=note,
+                expires_at=expires_at,
+                front_end=front_end,
+            )
+            for preview in previews
+        ]
+
+    if expires_at is None and all(preview.existing for preview in previews):
+        return trust_all()
+    with policy_write(actor=actor, action=TRUSTED, using=_alias()):
+        return trust_all()
 
 
 @retry_deadlocks
@@ -434,7 +454,7 @@ def _check_expiry(
     origin: Origin | None, environment: Environment, group: ApiGroup, expires_at: datetime | None, *, renewed: bool
 ) -> list[Problem]:
     """A grant's end lies ahead, and within what the environment allows."""
-    if expires_at is not None and timezone.is_naive(expires_at):
+    if expires_at is not None and settings.USE_TZ and timezone.is_naive(expires_at):
         raise InvalidRequest(_("Give the expiry with its time zone."))
     if renewed and expires_at is not None and expires_at <= timezone.now():
         raise InvalidRequest(_("The expiry lies in the past. To end a grant, revoke it."))
@@ -591,14 +611,16 @@ def _receipt(origin: Origin, matches: _Matches, groups: list[ApiGroup], revision
     )
 
 
-def _preview(line: str, environment: Environment, group: ApiGroup, expires_at: datetime | None) -> Preview:
+def _preview(
+    line: str, environment: Environment, group: ApiGroup, expires_at: datetime | None, sample: list[str]
+) -> Preview:
     parsed = parse_origin(line)
     rules = rules_for(environment, group)
     problems, existing = list(parsed.problems), ""
     risks: tuple[Problem, ...] = ()
     if parsed.origin is not None:
         problems += check_rules(parsed.origin, rules)
-        risks = find_risks(parsed.origin, rules=rules, trusted=_sample_trusted(environment))
+        risks = find_risks(parsed.origin, rules=rules, trusted=sample)
         row = TrustedOrigin.objects.using(_alias()).filter(
             environment=environment, api_group=group, origin=parsed.origin.text
         ).select_related("environment", "api_group").first()  # fmt: skip

@@ -10,6 +10,7 @@ from django_cors_guard.testing import override_cors_guard
 BAD: list[Any] = [
     ("ENVIRONMENT", "no slug!"),
     ("ENVIRONMENT", 7),
+    ("ENVIRONMENT", ""),
     ("MAX_MODE", "lenient"),
     ("OPEN_OWN_API", "yes"),
     ("REFRESH_SECONDS", -1),

@@ -4,11 +4,13 @@ import random
 import string
 import threading
 import tracemalloc
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DataError, OperationalError, connection, connections
 from django.db.models import Sum
+from django.utils import timezone
 
 from django_cors_guard import ledger, services
 from django_cors_guard.core.decision import Kind, Mode, Reason
@@ -121,6 +123,19 @@ def test_everything_is_stored_as_it_was(recorder: Recorder, production: Environm
     assert (row.reason, row.kind, row.method, row.path) == ("unknown_origin", "actual", "GET", "/api/public")
     assert (row.client_ip, row.user_agent, row.overflow) == ("203.0.113.0/24", "Firefox", False)
     assert row.first_seen <= row.last_seen
+
+
+def test_project_without_time_zones_is_served_as_well(
+    recorder: Recorder, production: Environment, public: ApiGroup, settings: Any
+) -> None:
+    settings.USE_TZ = False
+    ends = timezone.now() + timedelta(days=1)
+    services.trust("https://app.example.com", environment="production", api_group="public", expires_at=ends)
+    recorder.use("public", "https://app.example.com", "GET")
+    recorder.refuse(refusal())
+    recorder.flush(everything=True)
+    assert (total(), OriginUsage.objects.get().count) == (1, 1)
+    assert services.explain("https://app.example.com", path="/api/public").allowed
 
 
 def test_usage_is_rolled_up_by_grant_origin_and_method(

@@ -149,6 +149,22 @@ def test_trust_many_is_all_or_nothing_and_one_revision() -> None:
     assert (len(grants), revision()) == (4, before + 1)
 
 
+def test_trust_many_of_what_is_trusted_takes_no_revision() -> None:
+    trust()
+    before = revision()
+    grants = services.trust_many([ORIGIN], environments=["production"], api_groups=["public"])
+    assert ([grant.origin for grant in grants], revision()) == ([ORIGIN], before)
+
+
+@pytest.mark.parametrize("days", [None, 365])
+def test_status_follows_a_limit_that_came_later(production: Environment, days: int | None) -> None:
+    grant = trust(expires_at=timezone.now() + timedelta(days=days) if days else None)
+    production.max_trust_days = 30
+    production.save()
+    assert TrustedOrigin.objects.get(pk=grant.pk).status() == "switched_off"
+    assert services.explain(ORIGIN, path="/api/public").reason == "switched_off"
+
+
 def test_preview_names_mends_risks_and_what_is_there() -> None:
     trust("https://paypa1.example.com")
     lines = ["https://paypal.example.com/", "https://shop.github.io", ORIGIN]
@@ -447,6 +463,12 @@ def test_explain_takes_any_text(origin: str) -> None:
     assert services.explain(origin, path="/api/public").outcome == "refused"
 
 
+def test_explain_looks_for_something_nearby_only_where_that_explains_it(public: ApiGroup) -> None:
+    ApiGroupFactory.create(slug="billing")
+    trust(api_group="billing")
+    assert services.explain(ORIGIN, path="/admin/").nearest is None
+
+
 def test_explain_records_nothing() -> None:
     services.explain("https://stranger.example.net", path="/api/public")
     assert not RejectedOrigin.objects.exists()
@@ -460,3 +482,114 @@ def test_status_tells_switched_off_from_active(production: Environment) -> None:
     production.allow_insecure_http = False
     production.save()
     assert TrustedOrigin.objects.get(pk=grant.pk).status() == "switched_off"
+
+
+# --- amend ------------------------------------------------------------------------------------------------------------
+
+
+def describe(grant: TrustedOrigin, **given: Any) -> TrustedOrigin:
+    return services.amend(grant, **{"note": "", "front_end": None, "expires_at": grant.expires_at, **given})
+
+
+def test_amend_rewrites_and_empties_what_a_grant_says_of_itself_without_a_revision() -> None:
+    FrontEndFactory.create()
+    grant, before = trust(note="old"), revision()
+    describe(grant, note="new", front_end="shop")
+    assert (grant.note, str(grant.front_end)) == ("new", "Shop")
+    describe(grant)
+    assert (grant.note, grant.front_end, revision()) == ("", None, before)
+
+
+def test_amend_moves_the_end_in_one_recorded_revision_and_takes_it_off_again() -> None:
+    grant, before, soon = trust(), revision(), timezone.now() + timedelta(days=3)
+    describe(grant, expires_at=soon, note="both")
+    assert (grant.expires_at, grant.note, revision()) == (soon, "both", before + 1)
+    assert PolicyChange.objects.latest("pk").action == "renewed"
+    describe(grant, expires_at=None)
+    assert grant.expires_at is None
+
+
+def test_amend_an_expired_grant_marks_its_card_trusted_again() -> None:
+    card = RejectedOriginFactory.create(origin=ORIGIN)
+    grant = TrustedOriginFactory.create(origin=ORIGIN, expires_at=timezone.now() - timedelta(days=1))
+    describe(grant, expires_at=timezone.now() + timedelta(days=1))
+    card.refresh_from_db()
+    assert card.status == "trusted"
+
+
+def test_amend_a_revoked_grant_leaves_it_revoked_and_its_card_alone() -> None:
+    card = RejectedOriginFactory.create(origin=ORIGIN)
+    grant = services.revoke(trust(), reason="x")
+    card.refresh_from_db()
+    status = card.status
+    describe(grant, expires_at=timezone.now() + timedelta(days=1))
+    card.refresh_from_db()
+    assert grant.revoked_at is not None
+    assert card.status == status
+
+
+def test_amend_lists_everything_that_stands_against_an_end(production: Environment) -> None:
+    grant = TrustedOriginFactory.create(origin="http://plain.example.com")
+    production.max_trust_days = 30
+    production.save()
+    before = revision()
+    grant.environment.refresh_from_db()
+    with pytest.raises(RefusedOrigin) as caught:
+        describe(grant, expires_at=timezone.now() + timedelta(days=31), note="new")
+    assert [problem.code for problem in caught.value.problems] == ["needs_insecure_http", "trusted_too_long"]
+    assert (revision(), TrustedOrigin.objects.get().note) == (before, "")
+
+
+def test_amend_a_protected_grant_needs_the_permission(production: Environment) -> None:
+    grant = trust()
+    production.protected = True
+    production.save()
+    with pytest.raises(ProtectedEnvironment):
+        describe(grant, note="mine", actor=user_with("change_trustedorigin"))
+    assert TrustedOrigin.objects.get().note == ""
+
+
+def test_reinstate_without_an_end_where_trust_is_limited_says_so(production: Environment) -> None:
+    grant = services.revoke(trust(), reason="x")
+    production.max_trust_days = 30
+    production.save()
+    with pytest.raises(RefusedOrigin) as caught:
+        services.reinstate(grant, reason="y")
+    assert [problem.code for problem in caught.value.problems] == ["trusted_too_long"]
+
+
+# --- previews ---------------------------------------------------------------------------------------------------------
+
+
+def preview(origin: str = ORIGIN, **given: Any) -> services.Preview:
+    (found,) = services.preview_trust([origin], environments=["production"], api_groups=["public"], **given)
+    return found
+
+
+def test_preview_of_a_grant_that_is_there_asks_for_no_end_where_trust_is_limited(production: Environment) -> None:
+    trust()
+    production.max_trust_days = 30
+    production.save()
+    assert (preview().existing, preview().problems) == ("switched_off", ())
+
+
+def test_preview_of_a_grant_that_is_there_refuses_an_end_in_the_past() -> None:
+    trust()
+    past = timezone.now() - timedelta(days=1)
+    assert [problem.code for problem in preview(expires_at=past).problems] == ["invalid_expiry"]
+
+
+def test_preview_of_a_revoked_grant_names_that_alone() -> None:
+    services.revoke(trust(), reason="x")
+    assert [problem.code for problem in preview().problems] == ["revoked"]
+
+
+def test_preview_of_a_revocation_is_its_receipt_and_writes_nothing() -> None:
+    trust()
+    before = revision()
+    seen = services.preview_revocation(ORIGIN)
+    assert revision() == before
+    done = services.revoke_origin(ORIGIN, reason="x")
+    assert (seen.closed, seen.refused, seen.patterns) == (done.closed, done.refused, done.patterns)
+    with pytest.raises(RefusedOrigin):
+        services.preview_revocation("null")

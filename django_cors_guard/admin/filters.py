@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -100,11 +100,10 @@ class GrantStatusFilter(admin.SimpleListFilter):
         return [(status.value, status.label) for status in (Status.ACTIVE, Status.EXPIRED, Status.REVOKED)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not isinstance(queryset, TrustedOriginQuerySet):
-            return queryset
+        grants = cast(TrustedOriginQuerySet, queryset)
         found: dict[str | None, QuerySet[Any]] = {
-            Status.ACTIVE.value: queryset.active(),
-            Status.EXPIRED.value: queryset.expired(),
-            Status.REVOKED.value: queryset.revoked(),
+            Status.ACTIVE.value: grants.active(),
+            Status.EXPIRED.value: grants.expired(),
+            Status.REVOKED.value: grants.revoked(),
         }
         return found.get(self.value(), queryset)

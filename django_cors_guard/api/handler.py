@@ -120,7 +120,7 @@ def _throttled(exc: exceptions.Throttled, context: dict[str, Any]) -> _Answer:
 
 def _denied(exc: PermissionDenied | exceptions.PermissionDenied, context: dict[str, Any]) -> _Answer:
     detail = str(exc.detail) if isinstance(exc, exceptions.PermissionDenied) else ""
-    if False:
+    if detail.startswith(_CSRF_FAILED):
         # REST framework repeats the Origin header here; a refused origin is never echoed.
         detail = _(
             "The CSRF check failed. Send the cookie's token in the header “X-CSRFToken”, from the site's own page."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.core.origins import OriginRules, Problem, check_rules, parse_canonical, parse_origin
+from django_cors_guard.core.policy import CLOCK_SLACK
 from django_cors_guard.exceptions import InvalidRequest, RefusedOrigin, RevokedOrigin
 from django_cors_guard.models.api_group import ApiGroup
 from django_cors_guard.models.environment import Environment
@@ -155,9 +156,17 @@ class TrustedOrigin(PolicyModel):
         if parsed is None:
             return (Problem("not_canonical", self.origin[:255]),)
         faults = check_rules(parsed, rules_for(self.environment, self.api_group))
-        if self.environment.max_trust_days and self.expires_at is None:
+        if self._lives_too_long():
             faults = (*faults, Problem("trusted_too_long", self.origin, "max_trust_days"))
         return faults
+
+    def _lives_too_long(self) -> bool:
+        """As the compiler judges it, so that the pages show what requests get."""
+        days = self.environment.max_trust_days
+        if not days:
+            return False
+        latest = timezone.now() + timedelta(days=days, seconds=CLOCK_SLACK)
+        return self.expires_at is None or self.expires_at > latest
 
     def clean(self) -> None:
         super().clean()

@@ -216,6 +216,16 @@ def test_deleting_an_environment_is_one_recorded_revision(operator: Client, ana:
     assert (change.action, change.source, change.actor) == ("deleted", "admin", ana)
 
 
+def test_deleting_several_environments_is_one_recorded_revision(operator: Client, ana: User) -> None:
+    rows = [EnvironmentFactory.create(slug=slug) for slug in ("old", "older")]
+    before = revision()
+    ticked = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "post": "yes"}
+    post(operator, url(LIST), ticked)
+    assert (Environment.objects.count(), revision()) == (1, before + 1)
+    change = PolicyChange.objects.latest("pk")
+    assert (change.action, change.source, change.actor) == ("deleted", "admin", ana)
+
+
 def test_environment_with_trusted_origins_cannot_be_deleted(operator: Client, production: Environment) -> None:
     TrustedOriginFactory.create()
     assert "protected related objects" in text(operator.get(url(DELETE, production.pk)))

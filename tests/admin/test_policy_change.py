@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from django_cors_guard import services
 from django_cors_guard.admin.policy_change import list_differences, word_target, word_value
-from django_cors_guard.models import ApiGroup, Environment, PolicyChange, TrustedOrigin
+from django_cors_guard.models import ApiGroup, Environment, PolicyChange, TrustedOrigin, policy_write
 from tests.admin.pages import text, url
 from tests.factories import TrustedOriginFactory
 
@@ -46,6 +46,15 @@ def test_page_shows_only_what_differs(operator: Client) -> None:
     words = text(operator.get(url(CHANGE, PolicyChange.objects.latest("pk").pk)))
     assert "Why it was revoked — taken over" in words
     assert "the shop" not in words
+
+
+def test_page_of_a_change_without_differences_says_so(operator: Client) -> None:
+    with policy_write() as write:
+        write.record("bumped", "policy")
+    words = text(operator.get(url(CHANGE, PolicyChange.objects.latest("pk").pk)))
+    assert "Before and after: —" in words
+    assert "bumped" in words
+    assert "the system" in words
 
 
 def test_page_names_rows_instead_of_numbers(operator: Client) -> None:

@@ -413,6 +413,16 @@ def test_delete_page_says_what_deleting_is_for_and_deletes(operator: Client, ana
     assert (change.action, change.source, change.actor, revision()) == ("deleted", "admin", ana, before + 1)
 
 
+def test_deleting_several_is_one_recorded_revision(operator: Client, ana: User) -> None:
+    grants = [TrustedOriginFactory.create() for _ in range(2)]
+    before = revision()
+    ticked = {"action": "delete_selected", "_selected_action": [grant.pk for grant in grants], "post": "yes"}
+    post(operator, url(LIST), ticked)
+    assert (TrustedOrigin.objects.count(), revision()) == (0, before + 1)
+    change = PolicyChange.objects.latest("pk")
+    assert (change.action, change.source, change.actor) == ("deleted", "admin", ana)
+
+
 def test_deleting_takes_the_usage_along_without_listing_it(operator: Client) -> None:
     grant = TrustedOriginFactory.create()
     for _ in range(3):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NoReturn
 
 from rest_framework import serializers
@@ -26,9 +26,6 @@ def refuse(text: str = DESCRIBED) -> NoReturn:
 
 class TimeField(serializers.DateTimeField):
     """A moment: ISO 8601 with a zone on the way in, in UTC on the way out."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, default_timezone=UTC)
 
     def to_internal_value(self, value: Any) -> datetime:
         try:

@@ -12,7 +12,6 @@ from django_cors_guard.api.serializers.fields import NameField, OriginField, Tex
 from django_cors_guard.core.origins import parse_canonical
 from django_cors_guard.core.problems import Mend, Problem
 from django_cors_guard.models import TrustedOrigin
-from django_cors_guard.models.trusted_origin import Status
 from django_cors_guard.models.write import label_of
 from django_cors_guard.services import find_api_group, find_environment, find_front_end
 from django_cors_guard.wording import RECEIPT_LIMITS, word_mend, word_problem, word_risk
@@ -22,7 +21,7 @@ MAX_NAMES: Final = 100
 
 
 class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
-    """One grant. ``unicode`` is the origin as an address bar may show it; ``faults`` says why it is switched off."""
+    """One grant. ``unicode`` is the origin as an address bar may show it; ``faults`` are the safety rules it breaks."""
 
     environment = serializers.CharField(source="environment.slug")
     api_group = serializers.CharField(source="api_group.slug")
@@ -72,9 +71,7 @@ class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
         return grant.status().value
 
     def get_faults(self, grant: TrustedOrigin) -> list[dict[str, str]]:
-        """Return the safety rules that a grant breaks which is switched off."""
-        if grant.status() != Status.SWITCHED_OFF:
-            return []
+        """Return the safety rules that the grant breaks now; with any, it lets nobody in."""
         return [{"code": problem.code, "text": word_problem(problem)} for problem in grant.find_faults()]
 
     def get_created_by(self, grant: TrustedOrigin) -> str:
