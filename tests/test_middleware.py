@@ -1,6 +1,8 @@
 """The protocol as requests get it, each through Django's WSGI and its ASGI handler."""
 
+import gc
 import json
+import sys
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -12,7 +14,8 @@ from django.http import HttpResponse, HttpResponseBase
 from django.test import AsyncClient, Client, RequestFactory
 
 from django_cors_guard import services
-from django_cors_guard.core.decision import Reason
+from django_cors_guard.core.decision import PlainFacts, Reason
+from django_cors_guard.core.protocol import decide
 from django_cors_guard.middleware import CorsGuardMiddleware
 from django_cors_guard.models import ApiGroup, ApiRoute, Environment, OriginUsage, RejectedOrigin, Rejection
 from django_cors_guard.store import store
@@ -406,6 +409,23 @@ def test_async_steady_state_hops_no_thread(policy: ApiGroup, monkeypatch: pytest
         monkeypatch.setattr("django_cors_guard.store.sync_to_async", _forbidden)
         monkeypatch.setattr("django_cors_guard.middleware.sync_to_async", _forbidden)
         assert async_to_sync(steady)().status_code == 200
+
+
+def test_million_unknown_origins_leave_memory_flat(policy: ApiGroup) -> None:
+    """Nothing is remembered of an origin that nobody trusts: no memo, no negative cache."""
+    compiled = store.current()
+
+    def refuse(first: int, last: int) -> None:
+        for number in range(first, last):
+            origin = f"https://{number * 2654435761 % 2**32:08x}.example.net"
+            assert decide(PlainFacts(path=HELLO, origin=origin), compiled, 0.0).rejected is Reason.UNKNOWN_ORIGIN
+
+    refuse(0, 1000)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    refuse(1000, 1_001_000)
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 1000
 
 
 def test_usage_is_counted_per_grant_origin_and_method(send: Send, policy: ApiGroup) -> None:

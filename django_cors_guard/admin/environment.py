@@ -70,7 +70,7 @@ class GroupModeInline(SharedRowsInline):
         return rows.select_related("environment", "api_group")
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
         return list_once(field, ApiGroup.objects.order_by("name")) if db_field.name == "api_group" else field
 
 

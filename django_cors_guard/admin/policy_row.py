@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.db import models
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
@@ -146,9 +145,8 @@ class PolicyAdmin(GuardAdmin[_P]):
         return policy_write(actor=actor_of(request), reason=form.cleaned_data.get("why", ""), source=Source.ADMIN)
 
 
-def list_once(field: Any, queryset: QuerySet[Any]) -> Any:
+def list_once(field: forms.ModelChoiceField[Any], queryset: QuerySet[Any]) -> forms.ModelChoiceField[Any]:
     """Give a choice field its choices as a list, so that a page with many such fields asks the database once."""
-    if field is not None:
-        blank = [("", models.fields.BLANK_CHOICE_DASH[0][1])]
-        field.choices = [*blank, *((row.pk, str(row)) for row in queryset)]
+    blank = [("", field.empty_label)] if field.empty_label is not None else []
+    field.choices = [*blank, *((row.pk, str(row)) for row in queryset)]
     return field

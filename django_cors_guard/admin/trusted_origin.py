@@ -123,14 +123,13 @@ class TrustedOriginAdmin(RevocationPages):
         self._report(request, grant, form.preview)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        found_there = add and form.preview is not None and form.preview.existing
+        found_there = add and form.preview.existing
         return super().construct_change_message(request, form, formsets, add and not found_there)
 
     def log_addition(self, request: HttpRequest, obj: TrustedOrigin, message: Any) -> LogEntry:
         # A grant that was there already was not added.
-        return super().log_addition(request, obj, message) if message == _ADDED else self.log_change(
-            request, obj, message
-        )  # fmt: skip
+        log = super().log_addition if message == _ADDED else self.log_change
+        return log(request, obj, message)
 
     def response_add(
         self, request: HttpRequest, obj: TrustedOrigin, post_url_continue: str | None = None
@@ -169,10 +168,10 @@ class TrustedOriginAdmin(RevocationPages):
         listed = [f"{grant.origin} ({word_place(grant.environment.slug, grant.api_group.slug)})" for grant in grants]
         return listed, counts, set(), []
 
-    def _report(self, request: HttpRequest, grant: TrustedOrigin, preview: Preview | None) -> None:
+    def _report(self, request: HttpRequest, grant: TrustedOrigin, preview: Preview) -> None:
         """Say what became of the typed origin, what was mended, and what to keep in mind."""
         place = {"origin": grant.origin, "group": grant.api_group, "environment": grant.environment}
-        if preview is not None and preview.existing:
+        if preview.existing:
             words = _(
                 "There was a grant of %(origin)s for %(group)s in %(environment)s already; no second one was made."
             )
@@ -180,8 +179,6 @@ class TrustedOriginAdmin(RevocationPages):
         else:
             words = _("Trusted: %(origin)s for %(group)s in %(environment)s.")
             self.message_user(request, words % place, messages.SUCCESS)
-        if preview is None:
-            return
         if preview.mended:
             self.message_user(request, _word_mends(preview), messages.INFO)
         if grant.api_group.any_origin:

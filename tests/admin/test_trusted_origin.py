@@ -221,6 +221,11 @@ def test_save_and_continue_leads_to_the_grant(operator: Client) -> None:
     assert response["Location"] == url(CHANGE_PAGE, TrustedOrigin.objects.get().pk)
 
 
+def test_popup_closes_itself(operator: Client) -> None:
+    response = post(operator, url(ADD), filled_in(_popup="1"))
+    assert response.templates[0].name == "admin/popup_response.html"
+
+
 # --- from a card ------------------------------------------------------------------------------------------------------
 
 
