@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_cors_guard.core.policy import OWN_GROUP
 from django_cors_guard.core.problems import MAX_VALUE_LENGTH, show
 from django_cors_guard.models.trusted_origin import Status, TrustedOrigin
 
@@ -38,11 +39,16 @@ def status_badge(grant: TrustedOrigin) -> SafeString:
     return badge(status.value, str(Status(status).label))
 
 
+def word_group(slug: str) -> str:
+    """Return what to call an API group that a log knows by its slug; the guard's own paths are no row of the table."""
+    return _("the guard's own paths") if slug == OWN_GROUP else shown(slug)
+
+
 def word_place(environment: str, api_group: str) -> str:
     """Return where something was refused, from two slugs; rows of a time without a policy know no group."""
     if not api_group:
         return shown(environment)
-    return _("%(group)s in %(environment)s") % {"group": shown(api_group), "environment": shown(environment)}
+    return _("%(group)s in %(environment)s") % {"group": word_group(api_group), "environment": shown(environment)}
 
 
 def word_duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.admin.cards import CARD, list_origin_obstacles, read_card
-from django_cors_guard.admin.display import badge, shown, word_place
+from django_cors_guard.admin.display import badge, shown, word_group, word_place
 from django_cors_guard.admin.evidence import EvidenceAdmin, search_origin
 from django_cors_guard.admin.filters import ApiGroupSlugFilter, EnvironmentSlugFilter, LastReasonFilter
 from django_cors_guard.core.decision import Reason
@@ -81,7 +81,7 @@ class RejectedOriginAdmin(EvidenceAdmin[RejectedOrigin]):
 
     @admin.display(description=_("API group"))
     def api_group_shown(self, card: RejectedOrigin) -> str:
-        return shown(card.api_group)
+        return word_group(card.api_group)
 
     @admin.display(description=_("where"))
     def place(self, card: RejectedOrigin) -> str:

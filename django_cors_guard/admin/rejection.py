@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from django_cors_guard.admin.display import shown, word_place
+from django_cors_guard.admin.display import shown, word_group, word_place
 from django_cors_guard.admin.evidence import EvidenceAdmin, search_origin
 from django_cors_guard.admin.filters import ApiGroupSlugFilter, EnvironmentSlugFilter, KindFilter, ReasonFilter
 from django_cors_guard.admin.rejected_origin import PROVES_NOTHING
@@ -80,7 +80,7 @@ class RejectionAdmin(EvidenceAdmin[Rejection]):
 
     @admin.display(description=_("API group"))
     def api_group_shown(self, row: Rejection) -> str:
-        return shown(row.api_group)
+        return word_group(row.api_group)
 
     @admin.display(description=_("where"))
     def place(self, row: Rejection) -> str:

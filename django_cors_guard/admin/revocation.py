@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -18,17 +16,18 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_cors_guard import conf, services
+from django_cors_guard import services
 from django_cors_guard.admin.base import GuardAdmin, actor_of, say_not_there, say_why_not
 from django_cors_guard.admin.display import shown, word_duration
 from django_cors_guard.admin.grant_forms import ReasonForm
+from django_cors_guard.admin.selection import Selection
 from django_cors_guard.core.origins import OriginRules, parse_canonical
 from django_cors_guard.core.risks import find_risks
 from django_cors_guard.exceptions import CorsGuardError
 from django_cors_guard.models import Environment, TrustedOrigin, policy_write, writing
 from django_cors_guard.models.revision import Source
 from django_cors_guard.models.trusted_origin import Status, rules_for
-from django_cors_guard.services import Place, Receipt
+from django_cors_guard.services import Receipt
 from django_cors_guard.wording import word_risk
 
 #: Most grants that one action revokes: an emergency must not wait for a long transaction.
@@ -224,55 +223,6 @@ class RevocationPages(GuardAdmin[TrustedOrigin]):
                 **(_receipt_words(context["receipt"]) if "receipt" in context else {}),
             },
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Grants that were ticked, by what revoking them would do."""
-
-    closing: tuple[TrustedOrigin, ...]
-    revoked: tuple[TrustedOrigin, ...]
-    pointless: tuple[TrustedOrigin, ...]
-
-    @classmethod
-    def of(cls, grants: Iterable[TrustedOrigin]) -> Selection:
-        """Sort ``grants``; in a group that is open to any origin a revocation would do nothing."""
-        rows = list(grants)
-        still = [grant for grant in rows if grant.revoked_at is None]
-        return cls(
-            closing=tuple(grant for grant in still if not grant.api_group.any_origin),
-            revoked=tuple(grant for grant in rows if grant.revoked_at is not None),
-            pointless=tuple(grant for grant in still if grant.api_group.any_origin),
-        )
-
-    def environments(self) -> list[Environment]:
-        """Return the environments that would change."""
-        return [grant.environment for grant in self.closing]
-
-    def longest_preflight(self) -> float:
-        """Return for how many seconds browsers may act on cached preflights."""
-        longest = max((grant.api_group.max_age for grant in self.closing), default=0)
-        return conf.current().refresh_seconds + longest
-
-    def as_receipt(self, revision: int) -> Receipt:
-        """Return the receipt of all of them."""
-        at = timezone.now()
-        return Receipt(
-            origin="",
-            revision=revision,
-            at=at,
-            closed=_places(self.closing),
-            refused=(),
-            already_revoked=_places(self.revoked),
-            patterns=(),
-            open_groups=tuple(sorted({grant.api_group.slug for grant in self.pointless})),
-            preflights_until=at + timedelta(seconds=self.longest_preflight()),
-            refresh_seconds=conf.current().refresh_seconds,
-        )
-
-
-def _places(grants: Iterable[TrustedOrigin]) -> tuple[Place, ...]:
-    return tuple(Place(grant.environment.slug, grant.api_group.slug, grant.origin) for grant in grants)
 
 
 def _receipt_words(receipt: Receipt) -> dict[str, Any]:

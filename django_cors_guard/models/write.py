@@ -29,6 +29,7 @@ class _Transaction:
     using: str
     version: Version
     rebuild: bool = False
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class PolicyWrite:
         """Add one entry to the story. ``action`` gives way to the one that the write was opened with."""
         if self._silent:
             return
+        self.opened.recorded = True
         PolicyChange(
             revision=self.revision,
             token=self.token,
@@ -163,6 +165,9 @@ def _open_write(
 
 
 def _close_write(write: PolicyWrite) -> None:
+    if not write.opened.recorded:
+        # Each version stands in the story, so that a process can tell that it has come all the way.
+        write.record("bumped", "policystate:1")
     if write.opened.rebuild:
         PolicyState.mark_rebuild(write.using, write.revision)
     using = write.using

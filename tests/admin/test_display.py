@@ -1,6 +1,7 @@
 import pytest
 
 from django_cors_guard.admin.display import badge, shown, word_duration, word_place
+from django_cors_guard.core.policy import OWN_GROUP
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,4 @@ def test_duration_is_one_number_rounded_up(seconds: float, words: str) -> None:
 def test_place_without_a_group_is_the_environment() -> None:
     assert word_place("production", "") == "production"
     assert word_place("production", "public") == "public in production"
+    assert word_place("production", OWN_GROUP) == "the guard's own paths in production"

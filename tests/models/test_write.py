@@ -203,6 +203,13 @@ def test_story_tells_who_how_and_why(grant: TrustedOrigin) -> None:
     assert (row.before["expires_at"], row.after["expires_at"]) == (None, SOON.isoformat())
 
 
+def test_every_version_stands_in_the_story(grant: TrustedOrigin) -> None:
+    with policy_write(action="migrated"):
+        pass
+    row = PolicyChange.objects.latest("pk")
+    assert (row.action, row.target, row.revision, row.token) == ("migrated", "policystate:1", *version())
+
+
 def test_story_outlives_its_actor(grant: TrustedOrigin) -> None:
     ana = UserFactory.create(username="ana")
     with policy_write(actor=ana):
