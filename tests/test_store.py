@@ -18,7 +18,7 @@ from django_cors_guard import conf, services
 from django_cors_guard.core.decision import Reason
 from django_cors_guard.core.policy import Policy
 from django_cors_guard.models import ApiGroup, Environment, PolicyState, TrustedOrigin
-from django_cors_guard.store import Store, load, store
+from django_cors_guard.store import Store, _cache_key, load, store
 from django_cors_guard.testing import override_cors_guard
 from tests.factories import TrustedOriginFactory
 
@@ -532,6 +532,26 @@ def test_open_transaction_writes_nothing_into_the_cache(grant: TrustedOrigin, mo
     monkeypatch.setattr(LocMemCache, "set", refuse)
     with override_cors_guard(CACHE="default"), transaction.atomic():
         load("production")
+
+
+@pytest.mark.needs("redis")
+def test_policy_is_shared_through_redis(
+    grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch, settings: Any, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr("django_cors_guard.store._in_transaction", lambda using: False)
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": settings.REDIS_URL}
+    settings.CACHES = {**settings.CACHES, "shared": {**redis, "KEY_PREFIX": f"cors_guard_test_{os.getpid()}"}}
+    with override_cors_guard(CACHE="shared"):
+        load("production")
+        with django_assert_num_queries(1):
+            assert judged(load("production")) is Reason.TRUSTED
+        key = _cache_key("production", PolicyState.read("default"))
+        services.revoke(grant, reason="x")
+        assert judged(load("production")) is Reason.REVOKED, "another version, another key"
+        caches["shared"].delete_many([key, _cache_key("production", PolicyState.read("default"))])
+        assert judged(load("production")) is Reason.REVOKED, "the database has it all"
+        caches["shared"].delete(_cache_key("production", PolicyState.read("default")))
+        caches["shared"].close()
 
 
 # --- what is left out -------------------------------------------------------------------------------------------------
