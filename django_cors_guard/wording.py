@@ -202,7 +202,7 @@ NULL_SOURCES: Final[Mapping[str, Any]] = {
 
 #: What no revocation does, for its receipt.
 RECEIPT_LIMITS: Final[Mapping[str, Any]] = {
-    "sessions": _("Sessions and tokens that were given out stay valid."),
+    "sessions": _("Sessions and tokens that were given out stay valid: if the origin was taken over, end them."),
     "no_origin": _("Clients that send no Origin, such as scripts and apps, are not affected."),
     "cached_preflights": _("Until the time named, browsers may act on preflight answers that they have cached."),
 }

@@ -28,7 +28,7 @@ from django_cors_guard.models import Environment, TrustedOrigin, policy_write, w
 from django_cors_guard.models.revision import Source
 from django_cors_guard.models.trusted_origin import Status, rules_for
 from django_cors_guard.services import Receipt
-from django_cors_guard.wording import word_risk
+from django_cors_guard.wording import RECEIPT_LIMITS, word_risk
 
 #: Most grants that one action revokes: an emergency must not wait for a long transaction.
 MAX_SELECTED: Final = 200
@@ -199,7 +199,7 @@ class RevocationPages(GuardAdmin[TrustedOrigin]):
 
     def _revoke_all(self, request: HttpRequest, selection: Selection, reason: str) -> Receipt:
         actor = actor_of(request)
-        with policy_write(actor=actor, reason=reason, action=services.REVOKED, source=Source.ADMIN) as write:
+        with policy_write(actor=actor, reason=reason) as write:
             for grant in selection.closing:
                 services.revoke(grant, actor=actor, reason=reason)
                 self.log_change(request, grant, _log_words(everywhere=False, reason=reason))
@@ -218,6 +218,8 @@ class RevocationPages(GuardAdmin[TrustedOrigin]):
                 "subtitle": shown(grant.origin, 255) if grant is not None else None,
                 "opts": self.opts,
                 "media": self.media,
+                # The time until cached preflights run out stands on the page in words of its own.
+                "limits": [RECEIPT_LIMITS["sessions"], RECEIPT_LIMITS["no_origin"]],
                 "may_see_changes": user.has_perm("cors_guard.view_policychange"),
                 **context,
                 **(_receipt_words(context["receipt"]) if "receipt" in context else {}),

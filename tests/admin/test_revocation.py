@@ -84,7 +84,7 @@ def test_revoking_here_closes_one_grant_and_hands_over_the_receipt(
     assert f"{ORIGIN} for public in production" in words
     assert "Other processes follow within 1 second." in words
     assert "preflights they have cached until" in words
-    assert "Sessions and tokens: they stay valid." in words
+    assert "Sessions and tokens that were given out stay valid" in words
     assert "Clients that send no Origin" in words
     change = PolicyChange.objects.latest("pk")
     assert (change.action, change.source, change.actor, change.reason) == ("revoked", "admin", ana, "Taken over.")

@@ -60,7 +60,7 @@ def test_revoke_closes_exactly_the_scope_in_one_revision(
     assert f"{APP} is revoked at revision {before + 1}" in run.out
     assert run.out.count("  closed") == len(grants) - len(left)
     assert "Every process refuses it within 1 s; preflights that browsers hold run out by" in run.out
-    assert "Sessions and tokens that were given out stay valid." in run.out
+    assert "Sessions and tokens that were given out stay valid" in run.out
     changes = PolicyChange.objects.filter(revision=before + 1)
     assert {(change.source, change.reason) for change in changes} == {("cli", "leaked key")}
 
