@@ -87,6 +87,10 @@ format: .venv/.stamp  ## ruff's formatter and safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: picture
+picture: .venv/.stamp  ## draw docs/story.png anew (needs Chromium and openssl)
+	$(BIN)/python -m docs.picture
+
 .PHONY: clean
 clean:  ## remove what the targets above made
 	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
