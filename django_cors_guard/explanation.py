@@ -146,7 +146,8 @@ def _slug_of(environment: Environment | str | None) -> str:
     if isinstance(environment, Environment):
         return environment.slug
     rows = Environment.objects.using(_alias())
-    if not rows.filter(slug=environment).exists():
+    found = rows.filter(slug=environment).first() if conf.is_slug(environment) else None
+    if found is None or found.slug != environment:
         raise UnknownName("environment", environment[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)))
     return environment
 

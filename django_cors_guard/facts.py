@@ -80,9 +80,9 @@ class RequestFacts:
         dotted = conf.current().client_ip
         try:
             found = import_string(dotted)(self._request) if dotted else self._meta.get("REMOTE_ADDR", "")
+            return str(found or "")[:100]
         except Exception:  # noqa: BLE001 - a project's callable must not take the audit down
             return ""
-        return str(found or "")[:100]
 
     def _may_be_own(self, origin: str) -> bool:
         """Cheap: no origin is the site's own whose host stands in none of the headers that name the host."""

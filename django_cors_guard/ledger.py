@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, router, transaction
+from django.db import DataError, IntegrityError, router, transaction
 from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Field, Value, When
 from django.utils import timezone
 
@@ -31,6 +31,8 @@ CHUNK: Final = 100
 HOUR: Final = timedelta(hours=1)
 #: One client network gets at most this part of the rows of an hour.
 NETWORK_SHARE: Final = 10
+
+LOOPBACK_NETWORKS: Final = frozenset({"127.0.0.0/24", "::/48"})
 
 #: Refusals that say something of the origin itself; they take a card back to *new* once its grant has ended.
 ORIGIN_REASONS: Final = frozenset(
@@ -127,15 +129,22 @@ class Writer:
             return []
         self._seq += 1
         self._tried = (batch, self._seq)
+        entries = self._keep_budget(batch.entries, using)
         try:
-            self._write_chunk(self._keep_budget(batch.entries, using), using)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DatabaseError, ValueError) as error:
+            self._write_chunk(entries, using)
+        except (DataError, IntegrityError, ValueError) as error:
+            # Refused for its data. Anything else is the database's state, and waits until that is over.
             self._tried = None
             return _split(batch, error)
         self._tried = None
+        self._charge(entries)
         return []
+
+    def _charge(self, entries: Sequence[Entry]) -> None:
+        """Count what was written against its networks' shares of the hour."""
+        for entry in entries:
+            if isinstance(entry.key, RefusalKey) and not entry.key.overflow:
+                self._network_rows[entry.network] = self._network_rows.get(entry.network, 0) + 1
 
     def _got_through(self, seq: int, using: str) -> bool:
         """Whether the try numbered ``seq`` was committed although its reply was lost."""
@@ -177,16 +186,22 @@ class Writer:
         share = max(budget // NETWORK_SHARE, 1)
         kept: list[Entry] = []
         surplus: list[Entry] = []
+        charged = dict(self._network_rows)
         for entry in entries:
             if isinstance(entry.key, UseKey) or entry.key.overflow:
                 kept.append(entry)
-            elif left <= 0 or self._network_rows.get(entry.network, 0) >= share:
+            elif left <= 0 or (has_share(entry.network) and charged.get(entry.network, 0) >= share):
                 surplus.append(as_overflow(entry))
             else:
                 left -= 1
-                self._network_rows[entry.network] = self._network_rows.get(entry.network, 0) + 1
+                charged[entry.network] = charged.get(entry.network, 0) + 1
                 kept.append(entry)
         return kept + merge(surplus)
+
+
+def has_share(network: str) -> bool:
+    """Whether ``network`` tells clients apart; behind a proxy that is not told to the guard, it is all of them."""
+    return bool(network) and network not in LOOPBACK_NETWORKS
 
 
 def _split(batch: Batch, error: Exception) -> list[Batch]:
@@ -231,18 +246,30 @@ def _refine(entries: list[Entry], using: str) -> list[Entry]:
     unknown.discard("")
     if not unknown:
         return entries
-    places: dict[str, set[str]] = {}
-    grants = TrustedOrigin.objects.using(using).active().filter(origin__in=unknown)
-    for origin, environment in grants.values_list("origin", "environment__slug"):
-        places.setdefault(origin, set()).add(environment)
+    places = _find_active_places(unknown, using)
     return [_refined(entry, places) for entry in entries]
 
 
-def _refined(entry: Entry, places: dict[str, set[str]]) -> Entry:
+#: (environment, group) pairs by origin.
+_Places = dict[str, set[tuple[str, str]]]
+
+
+def _find_active_places(origins: Iterable[str], using: str) -> _Places:
+    places: _Places = {}
+    grants = TrustedOrigin.objects.using(using).active().filter(origin__in=list(origins))
+    for origin, environment, group in grants.values_list("origin", "environment__slug", "api_group__slug"):
+        places.setdefault(origin, set()).add((environment, group))
+    return places
+
+
+def _refined(entry: Entry, places: _Places) -> Entry:
     key = entry.key
     if not isinstance(key, RefusalKey) or key.reason != Reason.UNKNOWN_ORIGIN or key.origin not in places:
         return entry
-    here = key.environment in places[key.origin]
+    found = places[key.origin]
+    if (key.environment, key.group) in found:
+        return entry  # trusted since: when it was refused, nobody had
+    here = key.environment in {environment for environment, _ in found}
     return entry._replace(key=key._replace(reason=Reason.OTHER_GROUP if here else Reason.OTHER_ENVIRONMENT))
 
 
@@ -317,7 +344,7 @@ def _count_cards(cards: dict[str, _Card], using: str) -> None:
     rows = RejectedOrigin.objects.using(using).filter(key__in=cards)
     # In key order, so that two flushes wait for each other instead of locking each other out.
     list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
-    again = [digest for digest, card in cards.items() if card.reason in ORIGIN_REASONS]
+    again = _find_ended(cards, using)
     rows.update(
         count=F("count") + _case(cards, "times", BigIntegerField()),
         last_seen=_case(cards, "last", DateTimeField()),
@@ -330,6 +357,17 @@ def _count_cards(cards: dict[str, _Card], using: str) -> None:
         if again
         else F("status"),
     )
+
+
+def _find_ended(cards: dict[str, _Card], using: str) -> list[str]:
+    """The cards whose origin was refused for itself and has no grant now: repeats may be older than a grant."""
+    refused = {digest: card for digest, card in cards.items() if card.reason in ORIGIN_REASONS}
+    places = _find_active_places({card.origin for card in refused.values()}, using) if refused else {}
+    return [
+        digest
+        for digest, card in refused.items()
+        if (card.environment, card.api_group) not in places.get(card.origin, set())
+    ]
 
 
 def _case(cards: dict[str, _Card], name: str, output: Field[Any, Any]) -> Case:

@@ -106,26 +106,35 @@ def judge(facts: RequestFacts, policy: Policy | None) -> Decision:
     """Decide and record. Whatever goes wrong in here becomes the most careful decision, never a 500."""
     try:
         decision = decide(facts, policy, time())
-        if decision.rejected is not None:
-            recorder.refuse(
-                Refusal(
-                    decision.group,
-                    decision.mode,
-                    facts.origin or "",
-                    decision.rejected,
-                    kind_of(facts, facts.fetch_mode),
-                    facts.method,
-                    facts.path,
-                    facts.client(),
-                    facts.user_agent,
-                )
-            )
-        elif decision.used:
-            recorder.use(decision.group, facts.origin or "", facts.method)
     except Exception:
         logger.exception("The guard failed on a request; no CORS header is sent.")
         return COLD_PREFLIGHT if is_preflight(facts) else COLD
+    try:
+        record(facts, decision)
+    except Exception:
+        # Trouble of the audit changes no decision.
+        logger.exception("A decision could not be recorded.")
     return decision
+
+
+def record(facts: RequestFacts, decision: Decision) -> None:
+    """Count the refusal, or the use of a grant, that ``decision`` is."""
+    if decision.rejected is not None:
+        recorder.refuse(
+            Refusal(
+                decision.group,
+                decision.mode,
+                facts.origin or "",
+                decision.rejected,
+                kind_of(facts, facts.fetch_mode),
+                facts.method,
+                facts.path,
+                facts.client(),
+                facts.user_agent,
+            )
+        )
+    elif decision.used:
+        recorder.use(decision.group, facts.origin or "", facts.method)
 
 
 def answer(decision: Decision) -> HttpResponse:

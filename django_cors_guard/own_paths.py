@@ -5,7 +5,7 @@ An origin that could read the admin with a user's cookies could trust others as 
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +14,11 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.urls import Resolver404, ResolverMatch, URLPattern, URLResolver, get_resolver, resolve
-from django.urls.resolvers import LocalePrefixPattern, RegexPattern, RoutePattern
+from django.urls.resolvers import LocalePrefixPattern, RoutePattern
 
 from django_cors_guard import conf
+
+logger: Final = logging.getLogger("django_cors_guard.own_paths")
 
 ADMIN_APP: Final = "admin"
 API_APP: Final = "cors_guard"
@@ -24,24 +26,21 @@ API_APP: Final = "cors_guard"
 
 @dataclass(frozen=True, slots=True)
 class OwnPaths:
-    """Where the admin and this app's API are mounted, in path_info terms."""
+    """Where the admin and this app's API are mounted, in path_info terms.
+
+    ``prefixes`` are plain and end in a slash. For the rest, ``by_resolver`` names the application namespaces that the
+    URL resolver is asked for, path by path: slower, and right however they are mounted.
+    """
 
     prefixes: tuple[str, ...] = ()
     exact: frozenset[str] = frozenset()
-    patterns: tuple[re.Pattern[str], ...] = ()
-    at_root: frozenset[str] = frozenset()
-    is_dynamic: bool = False
+    by_resolver: frozenset[str] = frozenset()
 
     def cover(self, path: str) -> bool:
         """Whether ``path`` is one of them."""
         if path.startswith(self.prefixes) or path in self.exact:
             return True
-        return self.is_dynamic and self._cover_dynamically(path)
-
-    def _cover_dynamically(self, path: str) -> bool:
-        if any(pattern.match(path) for pattern in self.patterns):
-            return True
-        return bool(self.at_root) and _resolves_to(path, self.at_root)
+        return bool(self.by_resolver) and _resolves_to(path, self.by_resolver)
 
 
 _own_paths: OwnPaths | None = None
@@ -51,8 +50,12 @@ def own_paths() -> OwnPaths:
     """Return the guard's own paths; found out once, from the project's URLconf."""
     global _own_paths
     if _own_paths is None:
-        apps = {ADMIN_APP} if conf.current().open_own_api else {ADMIN_APP, API_APP}
-        _own_paths = find_own_paths(settings.ROOT_URLCONF, frozenset(apps))
+        apps = frozenset({ADMIN_APP} if conf.current().open_own_api else {ADMIN_APP, API_APP})
+        try:
+            _own_paths = find_own_paths(settings.ROOT_URLCONF, apps)
+        except Exception:
+            logger.exception("The URLconf could not be searched for the admin; each path is resolved instead.")
+            _own_paths = OwnPaths(by_resolver=apps)
     return _own_paths
 
 
@@ -71,22 +74,19 @@ def is_own_view(match: ResolverMatch) -> bool:
 def find_own_paths(urlconf: str, apps: frozenset[str]) -> OwnPaths:
     """Walk ``urlconf`` for includes whose application namespace is in ``apps``."""
     prefixes: list[str] = []
-    patterns: list[re.Pattern[str]] = []
-    at_root: set[str] = set()
+    by_resolver: set[str] = set()
     for app, steps in _find_mounts(get_resolver(urlconf).url_patterns, apps, ()):
-        literal = _join_literally(steps)
-        if literal is None:
-            patterns.append(re.compile("/" + "".join(_as_regex(step) for step in steps)))
-        elif not any(literal):
-            at_root.add(app)
+        literals = _join_literally(steps)
+        if literals is None or not all(literal.endswith("/") for literal in literals):
+            # Whatever is not plainly a path segment by segment (a regular expression, a converter, the root, a prefix
+            # without its slash) is the resolver's to judge: guessing at it is how an admin would be missed.
+            by_resolver.add(app)
         else:
-            prefixes += [f"/{prefix}" for prefix in literal if prefix]
+            prefixes += [f"/{literal}" for literal in literals]
     return OwnPaths(
-        prefixes=tuple(prefix if prefix.endswith("/") else f"{prefix}/" for prefix in prefixes),
+        prefixes=tuple(prefixes),
         exact=frozenset(prefix.rstrip("/") for prefix in prefixes),
-        patterns=tuple(patterns),
-        at_root=frozenset(at_root),
-        is_dynamic=bool(patterns or at_root),
+        by_resolver=frozenset(by_resolver),
     )
 
 
@@ -120,24 +120,18 @@ def _literals_of(step: Any) -> list[str] | None:
     if isinstance(step, RoutePattern):
         route = str(step)
         return None if "<" in route else [route]
-    text = str(step).removeprefix("^")
-    return None if set(text) & set(".^$*+?{}[]\\|()") else [text]
-
-
-def _as_regex(step: Any) -> str:
-    if isinstance(step, LocalePrefixPattern):
-        return "(?:[a-zA-Z0-9-]+/)?"
-    source = step.regex.pattern if isinstance(step, RegexPattern | RoutePattern) else str(step)
-    return re.sub(r"\(\?P<[^>]+>", "(?:", str(source).removeprefix("^")).replace("\\Z", "").replace("\\z", "")
+    text = str(step)
+    if not text.startswith("^") or set(text[1:]) & set(".^$*+?{}[]\\|()"):
+        return None
+    return [text[1:]]
 
 
 @lru_cache(maxsize=1024)
 def _resolves_to(path: str, apps: frozenset[str]) -> bool:
-    """For an admin that is mounted at the root: only resolving tells its paths from others."""
     try:
         match = resolve(path, settings.ROOT_URLCONF)
     except Resolver404:
-        return True
+        return False
     return bool(apps & set(match.app_names))
 
 

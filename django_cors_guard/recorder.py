@@ -19,7 +19,7 @@ from django.db import close_old_connections, connections
 
 from django_cors_guard import conf, ledger
 from django_cors_guard.core.decision import Kind, Mode, Reason
-from django_cors_guard.ledger import Entry, RefusalKey, UseKey
+from django_cors_guard.ledger import Entry, RefusalKey, UseKey, has_share
 
 logger: Final = logging.getLogger("django_cors_guard.recorder")
 
@@ -28,6 +28,9 @@ MAX_TEXT: Final = ledger.MAX_TEXT
 #: One client network gets at most this part of every bound.
 NETWORK_SHARE: Final = 10
 MAX_BACK_OFF_SECONDS: Final = 60.0
+#: How long the end of a process waits for a flush under way.
+CLOSE_SECONDS: Final = 5.0
+MAX_METHOD: Final = 64
 #: How long after it should have run a thread that never ran is taken for one that cannot.
 THREAD_GRACE_SECONDS: Final = 5.0
 
@@ -99,7 +102,7 @@ class Recorder:
             tidy_text(refusal.origin),
             refusal.reason,
             refusal.kind,
-            tidy_text(refusal.method)[:64],
+            tidy_text(refusal.method)[:MAX_METHOD],
             tidy_text(refusal.path),
         )
         with self._lock:
@@ -112,18 +115,24 @@ class Recorder:
     def use(self, group: str, origin: str, method: str) -> None:
         """Count one request of a trusted origin."""
         # On the path of every allowed request, so a bare tuple: it becomes a ``UseKey`` when it is written.
-        key = (group, origin, method)
+        key = (group, origin, method if len(method) <= MAX_METHOD else method[:MAX_METHOD])
         now = time()
         with self._lock:
-            tally = self._uses.get(key) or self._open_use(key, now)
+            tally = self._uses.get(key)
+            is_new = tally is None
+            if tally is None:
+                tally = self._open_use(key, now)
             tally.count += 1
             tally.last = now
+        if is_new:
+            # Never under the lock, which writing takes itself.
+            self._settle(conf.current())
 
     def _open_refusal(self, key: RefusalKey, refusal: Refusal, config: conf.GuardSettings) -> _Tally:
         network = network_of(refusal.client)
         share = max(config.audit_max_pending // NETWORK_SHARE, 1)
         crowded = len(self._refusals) >= config.audit_max_pending
-        if crowded or self._waiting_of_network.get(network, 0) >= share:
+        if crowded or (has_share(network) and self._waiting_of_network.get(network, 0) >= share):
             return self._overflow.setdefault(key.as_overflow(), _Tally(monotonic(), time(), time(), 0))
         now = time()
         tally = _Tally(
@@ -142,7 +151,6 @@ class Recorder:
     def _open_use(self, key: tuple[str, str, str], now: float) -> _Tally:
         if len(self._uses) >= conf.current().audit_max_pending:
             key = (key[0], "", "")
-        self._settle(conf.current())
         return self._uses.setdefault(key, _Tally(monotonic(), now, now, 0))
 
     def _settle(self, config: conf.GuardSettings) -> None:
@@ -194,7 +202,8 @@ class Recorder:
         """
         if not everything and monotonic() < self._retry_at:
             return
-        if not self._flush_lock.acquire(blocking=everything):
+        # At the end of the process, a flush that hangs in the database must not hold it up for ever.
+        if not self._flush_lock.acquire(timeout=CLOSE_SECONDS if everything else 0):
             return
         try:
             self._write_out(everything=everything)
@@ -244,7 +253,8 @@ class Recorder:
                         tally.count, tally.written = 0, True
                     if over or everything or at_once:
                         del book[key]
-                        self._leave_network(tally)
+                        if book is self._refusals:
+                            self._leave_network(tally)
         return entries
 
     def _leave_network(self, tally: _Tally) -> None:
@@ -266,8 +276,12 @@ class Recorder:
 
 
 def _entry_of(key: RefusalKey | tuple[str, str, str], tally: _Tally) -> Entry:
-    named = key if isinstance(key, RefusalKey) else UseKey(conf.current().environment, *key)
+    named = key if isinstance(key, RefusalKey) else _use_key(*key)
     return Entry(named, tally.count, tally.first, tally.last, tally.network, tally.client, tally.user_agent)
+
+
+def _use_key(group: str, origin: str, method: str) -> UseKey:
+    return UseKey(conf.current().environment, group, tidy_text(origin), tidy_text(method)[:MAX_METHOD])
 
 
 def tidy_text(text: str) -> str:
@@ -295,7 +309,8 @@ def stored_client(client: str, how: str) -> str:
     if how == "none":
         return ""
     network = network_of(client)
-    return network if how == "truncated" or not network else client[:50]
+    # Without the scope of an address, in which anything may stand.
+    return network if how == "truncated" or not network else client.partition("%")[0][:50]
 
 
 recorder: Final = Recorder()

@@ -15,11 +15,20 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connections, router
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_cors_guard import conf
-from django_cors_guard.core.origins import Mend, Origin, Problem, check_rules, parse_origin, pattern_candidates
+from django_cors_guard.core.origins import (
+    Mend,
+    Origin,
+    OriginKind,
+    Problem,
+    check_rules,
+    parse_origin,
+    pattern_candidates,
+)
 from django_cors_guard.core.risks import find_risks
 from django_cors_guard.exceptions import (
     CorsGuardError,
@@ -51,6 +60,8 @@ RENEWED: Final = "renewed"
 DEADLOCK_TRIES: Final = 3
 #: Trusted origins that a new one is compared with for look-alikes.
 LOOK_ALIKE_SAMPLE: Final = 2000
+#: Grants below a revoked pattern that a receipt lists.
+MAX_REMAINING: Final = 100
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -71,7 +82,8 @@ class Receipt:
     """What ``revoke_origin`` did, and what it could not do.
 
     ``closed`` are the grants that were revoked; ``refused`` those of them that are new rows, left because only a
-    pattern had matched. ``patterns`` still trust other origins. ``open_groups`` let any origin read. Until
+    pattern had matched. ``patterns`` still trust other origins, and where a pattern was revoked, ``remaining`` are
+    grants of their own below it. ``open_groups`` let any origin read. Until
     ``preflights_until`` browsers may act on answers they have cached. Processes follow within ``refresh_seconds``.
     Sessions, tokens and clients that send no Origin are not affected by any of this.
     """
@@ -83,6 +95,7 @@ class Receipt:
     refused: tuple[Place, ...]
     already_revoked: tuple[Place, ...]
     patterns: tuple[Place, ...]
+    remaining: tuple[Place, ...]
     open_groups: tuple[str, ...]
     preflights_until: datetime
     refresh_seconds: float
@@ -144,7 +157,8 @@ def trust(
     owner = find_front_end(front_end) if front_end is not None else None
     check_protected(actor, [place])
     parsed = _require_origin(origin, place, group, expires_at)
-    existing = _find_grant(parsed, place, group)
+    note = _tidy(note)
+    existing = None if _reads_may_be_stale() else _find_grant(parsed, place, group)
     if existing is not None:
         return _renew(existing, actor, note=note, expires_at=expires_at, front_end=owner)
     with policy_write(actor=actor, action=TRUSTED, using=_alias()):
@@ -210,8 +224,9 @@ def trust_many(
         raise RefusedOrigin(", ".join(lines)[:255], tuple(dict.fromkeys(problems)))
 
     def trust_all() -> list[TrustedOrigin]:
-        return [
-            trust(
+        # In the order in which the audit log locks their cards, so that neither stands in the other's way.
+        trusted = {
+            preview: trust(
                 preview.given,
                 environment=preview.environment,
                 api_group=preview.api_group,
@@ -220,8 +235,9 @@ def trust_many(
                 expires_at=expires_at,
                 front_end=front_end,
             )
-            for preview in previews
-        ]
+            for preview in sorted(previews, key=_card_key_of)
+        }
+        return [trusted[preview] for preview in previews]
 
     if expires_at is None and all(preview.existing for preview in previews):
         return trust_all()
@@ -229,23 +245,28 @@ def trust_many(
         return trust_all()
 
 
+def _card_key_of(preview: Preview) -> str:
+    return card_key(preview.environment, preview.api_group, preview.origin)
+
+
 @retry_deadlocks
 def revoke(trusted_origin: TrustedOrigin, *, actor: AbstractBaseUser | None = None, reason: str = "") -> TrustedOrigin:
     """Close one grant and return it; one that is revoked already stays as it is."""
-    check_protected(actor, [trusted_origin.environment])
-    if trusted_origin.api_group.any_origin:
+    reason = _tidy(reason)
+    rows = TrustedOrigin.objects.using(_alias()).select_related("environment", "api_group")
+    grant = rows.get(pk=trusted_origin.pk)
+    check_protected(actor, [grant.environment])
+    if grant.api_group.any_origin:
         raise InvalidRequest(
             _(
                 "The API group “%(group)s” is open to any origin, so revoking would do nothing. "
                 "Switch “any origin” off first."
             )
-            % {"group": trusted_origin.api_group.slug}
+            % {"group": grant.api_group.slug}
         )
-    if not TrustedOrigin.objects.using(_alias()).filter(pk=trusted_origin.pk, revoked_at=None).exists():
-        trusted_origin.refresh_from_db()
-        return trusted_origin
-    with policy_write(actor=actor, reason=reason, action=REVOKED, using=_alias()):
-        _close(_locked(trusted_origin.pk), actor, reason)
+    if grant.revoked_at is None or _reads_may_be_stale():
+        with policy_write(actor=actor, reason=reason, action=REVOKED, using=_alias()):
+            _close(_locked(grant.pk), actor, reason)
     trusted_origin.refresh_from_db()
     return trusted_origin
 
@@ -266,6 +287,7 @@ def revoke_origin(
     parsed = parse_origin(origin)
     if parsed.origin is None:
         raise RefusedOrigin(origin[:255], parsed.problems)
+    reason = _tidy(reason)
     if not reason.strip():
         raise InvalidRequest(_("Say why: a revocation without a reason helps nobody later."))
     places = _chosen(environments, find_environment, Environment)
@@ -277,12 +299,12 @@ def revoke_origin(
             % {"groups": names}
         )
     matches = _match(parsed.origin, places, groups)
-    if not (matches.exact or matches.covered):
+    if not (matches.exact or matches.covered or _reads_may_be_stale()):
         return _receipt(parsed.origin, matches, groups, PolicyState.read(_alias()).revision)
     check_protected(actor, matches.environments(places))
     with policy_write(actor=actor, reason=reason, action=REVOKED, using=_alias()) as write:
         # Matched again under the lock: what was trusted in between is closed, too.
-        matches = _match(parsed.origin, places, groups)
+        matches = _match(parsed.origin, places, groups, lock=True)
         check_protected(actor, matches.environments(places))
         for grant in matches.exact:
             _close(_locked(grant.pk), actor, reason)
@@ -366,10 +388,11 @@ def reinstate(
     trusted_origin: TrustedOrigin, *, actor: AbstractBaseUser | None = None, reason: str = ""
 ) -> TrustedOrigin:
     """Undo a revocation, for a reason that is kept; the safety rules that hold now apply."""
+    reason = _tidy(reason)
     if not reason.strip():
         raise InvalidRequest(_("Say why this origin may be trusted again."))
-    check_protected(actor, [trusted_origin.environment])
     grant = TrustedOrigin.objects.using(_alias()).select_related("environment", "api_group").get(pk=trusted_origin.pk)
+    check_protected(actor, [grant.environment])
     if grant.revoked_at is not None:
         _require_origin(grant.origin, grant.environment, grant.api_group, grant.expires_at, renewed=False)
         with policy_write(actor=actor, reason=reason, action=REINSTATED, using=_alias()):
@@ -420,14 +443,27 @@ def _alias() -> str:
     return router.db_for_write(PolicyState)
 
 
+def _reads_may_be_stale() -> bool:
+    """Whether plain reads show an older state than the latest commit: MySQL's repeatable read, inside a transaction."""
+    connection = connections[_alias()]
+    return connection.in_atomic_block and getattr(connection, "isolation_level", None) == "repeatable read"
+
+
+def _tidy(text: str) -> str:
+    """Without NUL, which not every database takes."""
+    return text.replace("\0", "")
+
+
 def _find(model: type[_Named], given: _Named | str, noun: str) -> _Named:
-    if not isinstance(given, str):
-        return given
+    """Return the row as it stands now, also for an object, which may be older than its row."""
     rows = model._base_manager.using(_alias())
-    # What is no slug is not even asked for: not every database takes every text.
-    found = rows.filter(slug=given).first() if conf.is_slug(given) else None
-    if found is None or found.slug != given:
-        raise UnknownName(noun, given[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)[:20]))
+    if not isinstance(given, str):
+        found, named = rows.filter(pk=given.pk).first(), given.slug
+    else:
+        # What is no slug is not even asked for: not every database takes every text.
+        found, named = rows.filter(slug=given).first() if conf.is_slug(given) else None, given
+    if found is None or (isinstance(given, str) and found.slug != given):
+        raise UnknownName(noun, named[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)[:20]))
     return found
 
 
@@ -519,9 +555,7 @@ def _mark_card(grant: TrustedOrigin, status: CardStatus) -> None:
 
 
 def _locked(pk: int) -> TrustedOrigin:
-    rows = TrustedOrigin.objects.using(_alias())
-    rows.select_for_update().get(pk=pk)
-    grant: TrustedOrigin = rows.select_related("environment", "api_group").get(pk=pk)
+    grant: TrustedOrigin = TrustedOrigin.objects.using(_alias()).select_for_update().get(pk=pk)
     return grant
 
 
@@ -556,23 +590,22 @@ class _Matches:
     revoked: tuple[TrustedOrigin, ...]
     covered: tuple[tuple[Environment, ApiGroup, TrustedOrigin], ...]
     patterns: tuple[TrustedOrigin, ...]
+    remaining: tuple[TrustedOrigin, ...]
 
     def environments(self, chosen: Iterable[Environment]) -> list[Environment]:
         ids = {grant.environment_id for grant in self.exact} | {place.pk for place, _group, _grant in self.covered}
         return [environment for environment in chosen if environment.pk in ids]
 
 
-def _match(origin: Origin, environments: list[Environment], groups: list[ApiGroup]) -> _Matches:
-    candidates = [] if origin.is_pattern else list(pattern_candidates(origin.text))
-    rows = list(
-        TrustedOrigin.objects.using(_alias())
-        .filter(origin__in=[origin.text, *candidates], environment__in=environments, api_group__in=groups)
-        .select_related("environment", "api_group")
-        .order_by("environment__slug", "api_group__slug", "origin")
-    )
+def _match(origin: Origin, environments: list[Environment], groups: list[ApiGroup], *, lock: bool = False) -> _Matches:
+    places = TrustedOrigin.objects.using(_alias()).filter(environment__in=environments, api_group__in=groups)
+    places = places.select_related("environment", "api_group")
+    wanted = places.filter(origin__in=[origin.text, *_list_patterns_above(origin)])
+    rows = list((_lock(wanted) if lock else wanted).order_by("environment__slug", "api_group__slug", "origin"))
     own = [row for row in rows if row.origin == origin.text]
     decided = {(row.environment_id, row.api_group_id) for row in own}
-    patterns = [row for row in rows if row.origin != origin.text and row.status() == Status.ACTIVE]
+    # Also those that are switched off or have expired: they may be in force again tomorrow.
+    patterns = [row for row in rows if row.origin != origin.text and row.revoked_at is None]
     covered = {
         (row.environment_id, row.api_group_id): (row.environment, row.api_group, row)
         for row in patterns
@@ -583,7 +616,32 @@ def _match(origin: Origin, environments: list[Environment], groups: list[ApiGrou
         revoked=tuple(row for row in own if row.revoked_at is not None),
         covered=tuple(covered.values()),
         patterns=tuple(patterns),
+        remaining=tuple(_find_below(origin, places)) if origin.is_pattern else (),
     )
+
+
+def _lock(rows: QuerySet[TrustedOrigin]) -> QuerySet[TrustedOrigin]:
+    """Lock the grants alone where the database can; a locking read also sees past an older snapshot."""
+    only = ("self",) if connections[_alias()].features.has_select_for_update_of else ()
+    return rows.select_for_update(of=only)
+
+
+def _list_patterns_above(origin: Origin) -> list[str]:
+    """The patterns that let ``origin`` in, or, for a pattern, all that it matches."""
+    if origin.kind is OriginKind.LOOPBACK_PORTS:
+        return []
+    return list(pattern_candidates(origin.text.replace("://*.", "://", 1)))
+
+
+def _find_below(pattern: Origin, places: QuerySet[TrustedOrigin]) -> QuerySet[TrustedOrigin]:
+    """Grants of their own that a revoked pattern leaves in force: they were trusted one by one."""
+    if pattern.kind is OriginKind.LOOPBACK_PORTS:
+        plain = pattern.text.removesuffix(":*")
+        below = Q(origin=plain) | Q(origin__startswith=f"{plain}:")
+    else:
+        scheme, _separator, rest = pattern.text.partition("://*")
+        below = Q(origin__startswith=f"{scheme}://", origin__endswith=rest)
+    return places.filter(below, revoked_at=None).exclude(origin=pattern.text).order_by("origin")[:MAX_REMAINING]
 
 
 def _place(grant: TrustedOrigin) -> Place:
@@ -605,6 +663,7 @@ def _receipt(origin: Origin, matches: _Matches, groups: list[ApiGroup], revision
         refused=left,
         already_revoked=tuple(_place(grant) for grant in matches.revoked),
         patterns=tuple(_place(grant) for grant in matches.patterns),
+        remaining=tuple(_place(grant) for grant in matches.remaining),
         open_groups=tuple(group.slug for group in groups if group.any_origin),
         preflights_until=at + timedelta(seconds=refresh + longest),
         refresh_seconds=refresh,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from django_cors_guard.core.policy import (
 )
 from django_cors_guard.models import ApiGroup, ApiRoute, Environment, GroupMode, PolicyState, TrustedOrigin
 from django_cors_guard.models.revision import Version
+from django_cors_guard.models.write import is_writing
 
 logger: Final = logging.getLogger("django_cors_guard.store")
 
@@ -66,6 +68,8 @@ class _State:
     confirmed_mono: float = 0.0
     loaded_mono: float = 0.0
     failures: int = 0
+    #: Read inside an open policy write: what commits under the same version may be something else.
+    provisional: bool = False
 
     def age(self) -> float:
         """Seconds since the database last confirmed the policy, by the clock that says more."""
@@ -119,13 +123,16 @@ class Store:
 
     def nudge(self) -> None:
         """Look at the next request, whatever the time: this process has just written."""
-        self._nudges += 1
-        self._state = replace(self._state, due_wall=0.0, due_mono=0.0)
+        with self._mutex:
+            self._nudges += 1
+            self._state = replace(self._state, due_wall=0.0, due_mono=0.0)
 
     def forget(self) -> None:
-        """Drop everything: the settings have changed."""
-        self._nudges += 1
-        self._state = _State()
+        """Drop everything, also what an attempt under way will find: the settings have changed."""
+        with self._mutex:
+            self._nudges += 1
+            self._flight = None
+            self._state = _State()
 
     def after_fork(self) -> None:
         """Take the parent's policy and none of its locks."""
@@ -160,7 +167,7 @@ class Store:
             try:
                 flight.landed.result(WAIT_SECONDS)
             except FutureTimeoutError:
-                self._fail(TimeoutError("the database does not answer"))
+                self._give_up_on(flight)
         return self._state.policy
 
     async def _arenew(self) -> Policy | None:
@@ -177,7 +184,7 @@ class Store:
             try:
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(flight.landed)), WAIT_SECONDS)
             except TimeoutError:
-                self._fail(TimeoutError("the database does not answer"))
+                self._give_up_on(flight)
         return self._state.policy
 
     def _board(self) -> tuple[_Flight, bool]:
@@ -193,53 +200,77 @@ class Store:
         state = self._state
         return state.failures == 0 and state.age() >= 2 * conf.refresh_seconds()
 
+    def _give_up_on(self, flight: _Flight) -> None:
+        if not flight.landed.done():
+            self._fail(TimeoutError("the database does not answer"), flight)
+
     def _fly(self, flight: _Flight) -> None:
         try:
-            self._attempt()
+            self._attempt(flight)
         finally:
             with self._mutex:
                 if self._flight is flight:
                     self._flight = None
             flight.landed.set_result(None)
 
-    def _attempt(self) -> None:
-        connection = connections[_alias()]
-        if connection.in_atomic_block and not conf.in_tests() and self._state.policy is not None:
-            # What this transaction has written is not committed, and what others commit it may not see.
-            return
+    def _attempt(self, flight: _Flight) -> None:
         nudges, wall, mono = self._nudges, time(), monotonic()
         try:
-            policy, loaded = _with_own_connection(self._read)
+            using = _alias()
+            if self._must_not_look(using):
+                return
+            provisional = is_writing(using)
+            policy, loaded = _with_own_connection(using, self._read)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, requests go on with the policy at hand
-            self._fail(error)
+            self._fail(error, flight)
             return
-        recovered = self._state.failures
-        refresh = conf.refresh_seconds() if nudges == self._nudges else 0.0
-        self._state = _State(
-            policy=policy,
-            full=policy,
-            due_wall=wall + refresh,
-            due_mono=mono + refresh,
-            confirmed_wall=wall,
-            confirmed_mono=mono,
-            loaded_mono=mono if loaded else self._state.loaded_mono,
-        )
-        if recovered:
+        with self._mutex:
+            if self._flight is not flight:
+                return  # it took too long, and another attempt has been begun since
+            before = self._state
+            refresh = conf.refresh_seconds() if nudges == self._nudges and not provisional else 0.0
+            self._state = _State(
+                policy=policy,
+                full=policy,
+                due_wall=wall + refresh,
+                due_mono=mono + refresh,
+                confirmed_wall=wall,
+                confirmed_mono=mono,
+                loaded_mono=mono if loaded else before.loaded_mono,
+                provisional=provisional,
+            )
+        if before.failures:
             logger.warning("The policy is confirmed again, at revision %d.", policy.revision)
         if loaded:
             _log_left_out(policy)
+
+    def _must_not_look(self, using: str) -> bool:
+        """Inside a transaction, what it has written is not committed, and what others commit it may not see."""
+        return connections[using].in_atomic_block and not conf.in_tests() and self._state.policy is not None
 
     def _read(self) -> tuple[Policy, bool]:
         config, state = conf.current(), self._state
         version = PolicyState.read(_alias())
         full = state.full
         aged = monotonic() - state.loaded_mono >= config.full_reload_seconds
-        if full is not None and full.version == version and full.environment == config.environment and not aged:
+        is_current = full is not None and full.version == version and full.environment == config.environment
+        if full is not None and is_current and not aged and not state.provisional:
             return full, False
-        return load(config.environment, version=version), True
+        # A full reload is there for what took no revision (raw SQL), and a cached policy would not know of that either.
+        return load(config.environment, version=version, cached=not (is_current and aged)), True
 
-    def _fail(self, error: BaseException) -> None:
-        state = self._state
+    def _fail(self, error: BaseException, flight: _Flight) -> None:
+        with self._mutex:
+            if self._flight is not flight:
+                return
+            state, policy = self._state, self._back_off(self._state)
+            failures = self._state.failures
+        if failures == 1 or policy is not state.policy:
+            # One line per change of state: a traceback would say no more, and the database is not this package's.
+            logger.error("The policy could not be confirmed (%s); %s.", error, _describe_service(state.full, policy))
+
+    def _back_off(self, state: _State) -> Policy | None:
+        """Put the next attempt off and return the policy to serve until then."""
         failures = state.failures + 1
         refresh = max(conf.refresh_seconds(), 0.05)
         pause = min(refresh * 2 ** min(failures - 1, 10), MAX_BACK_OFF_SECONDS)
@@ -256,9 +287,7 @@ class Store:
         self._state = replace(
             state, policy=policy, due_wall=time() + pause, due_mono=monotonic() + pause, failures=failures
         )
-        if failures == 1 or policy is not state.policy:
-            # One line per change of state: a traceback would say no more, and the database is not this package's.
-            logger.error("The policy could not be confirmed (%s); %s.", error, _describe_service(state.full, policy))
+        return policy
 
 
 def _describe_service(full: Policy | None, policy: Policy | None) -> str:
@@ -273,9 +302,9 @@ def _alias() -> str:
     return router.db_for_write(PolicyState) or DEFAULT_DB_ALIAS
 
 
-def _with_own_connection(read: Callable[[], _T]) -> _T:
+def _with_own_connection(using: str, read: Callable[[], _T]) -> _T:
     """Run ``read``; try once more on a connection that had died, and close one that had to be opened."""
-    connection = connections[_alias()]
+    connection = connections[using]
     found_open = connection.connection is not None
     try:
         try:
@@ -291,11 +320,14 @@ def _with_own_connection(read: Callable[[], _T]) -> _T:
             connection.close()
 
 
-def load(environment: str, *, version: Version | None = None) -> Policy:
-    """Read and compile the policy of ``environment``, from the cache where it holds the version. May raise."""
+def load(environment: str, *, version: Version | None = None, cached: bool = True) -> Policy:
+    """Read and compile the policy of ``environment``, from the cache where it holds the version. May raise.
+
+    With ``cached`` false the rows are read whatever the cache holds, and put there.
+    """
     using = _alias()
     wanted = version if version is not None else PolicyState.read(using)
-    policy = _load_cached(environment, wanted)
+    policy = _load_cached(environment, wanted) if cached else None
     if policy is not None:
         return policy
     for _ in range(MAX_LOADS):
@@ -388,7 +420,10 @@ def _store_cached(source: PolicySource, using: str) -> None:
     data = {"version": [CACHE_SCHEMA, source.slug, *version], **_source_to_json(source)}
     try:
         caches[alias].set(
-            _cache_key(source.slug, version), signing.dumps(data, salt=_CACHE_SALT, compress=True), timeout=None
+            _cache_key(source.slug, version),
+            signing.dumps(data, salt=_CACHE_SALT, compress=True),
+            # Long enough for every process to find it; then it makes room by itself.
+            timeout=math.ceil(2 * conf.current().full_reload_seconds),
         )
     except Exception as error:  # noqa: BLE001 - as above
         logger.warning("The policy could not be cached (%s: %s).", type(error).__name__, error)

@@ -348,6 +348,7 @@ def test_check_command_reports_the_database_only_when_it_is_named(db: None, sett
     assert "cors_guard.W003" in with_database.getvalue()
 
 
+@pytest.mark.django_db  # Django 6.1 checks databases by default
 def test_check_command_fails_where_the_middleware_is_missing(settings: Settings) -> None:
     settings.MIDDLEWARE = [COMMON]
 

@@ -261,7 +261,7 @@ def test_async_waiters_share_one_attempt(grant: TrustedOrigin, clock: Clock, mon
         original = own._fly
         monkeypatch.setattr(own, "_fly", fly)
         clock.pass_by(3600)
-        monkeypatch.setattr(own, "_attempt", lambda: None)
+        monkeypatch.setattr(own, "_attempt", lambda flight: None)
         assert asyncio.run(all_at_once()) == [policy] * 20
         assert flown == [1]
 
@@ -270,7 +270,7 @@ def test_cancelled_request_leaves_no_flight_behind(
     grant: TrustedOrigin, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = Store()
-    monkeypatch.setattr(own, "_attempt", lambda: time.sleep(0.05))
+    monkeypatch.setattr(own, "_attempt", lambda flight: time.sleep(0.05))
 
     async def cancelled() -> None:
         task = asyncio.ensure_future(own.acurrent())

@@ -52,6 +52,7 @@ class Selection:
             refused=(),
             already_revoked=_places(self.revoked),
             patterns=(),
+            remaining=(),
             open_groups=tuple(sorted({grant.api_group.slug for grant in self.pointless})),
             preflights_until=at + timedelta(seconds=self.longest_preflight()),
             refresh_seconds=conf.current().refresh_seconds,

@@ -122,7 +122,8 @@ class GroupPolicy:
             return Reason.NULL_ORIGIN
         if not headers.is_origin_shaped(origin):
             return Reason.MALFORMED_ORIGIN
-        if self.patterns:
+        # An international name that is none could be let in by a pattern and never be revoked by name.
+        if self.patterns and ("xn--" not in origin or parse_canonical(origin) is not None):
             for pattern in pattern_candidates(origin):
                 ends = self.patterns.get(pattern)
                 if ends is not None:

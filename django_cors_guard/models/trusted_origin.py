@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -39,6 +40,18 @@ class Status(models.TextChoices):
 class TrustedOriginQuerySet(PolicyQuerySet["TrustedOrigin"]):
     """Grants by what they are worth; ``switched_off`` needs the safety rules and is not a database filter."""
 
+    def update(self, **kwargs: Any) -> int:
+        if kwargs.get("revoked_at", self) is None and self.revoked().exists():
+            _refuse_reinstating()
+        return super().update(**kwargs)
+
+    def bulk_update(self, objs: Iterable[TrustedOrigin], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        rows, names = list(objs), list(fields)
+        open_again = [row.pk for row in rows if row.revoked_at is None] if "revoked_at" in names else []
+        if open_again and self.model._base_manager.filter(pk__in=open_again, revoked_at__isnull=False).exists():
+            _refuse_reinstating()
+        return super().bulk_update(rows, names, *args, **kwargs)
+
     def active(self, now: datetime | None = None) -> Self:
         """Neither revoked nor expired."""
         at = now or timezone.now()
@@ -49,6 +62,10 @@ class TrustedOriginQuerySet(PolicyQuerySet["TrustedOrigin"]):
 
     def revoked(self) -> Self:
         return self.filter(revoked_at__isnull=False)
+
+
+def _refuse_reinstating() -> NoReturn:
+    raise InvalidRequest(str(_("Only services.reinstate undoes a revocation: one grant at a time, for a reason.")))
 
 
 class TrustedOriginManager(PolicyManager["TrustedOrigin"].from_queryset(TrustedOriginQuerySet)):  # type: ignore[misc]  # built at run time

@@ -16,7 +16,13 @@ class OriginUsage(models.Model):
     """
 
     trusted_origin = models.ForeignKey(
-        TrustedOrigin, verbose_name=_("trusted origin"), null=True, on_delete=models.CASCADE, related_name="usage"
+        TrustedOrigin,
+        verbose_name=_("trusted origin"),
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="usage",
+        # A flush holds cards; with the grant's row locked as well it would stand in the operator's way.
+        db_constraint=False,
     )
     origin = models.CharField(_("origin"), max_length=MAX_STORED, blank=True)
     method = models.CharField(_("method"), max_length=64, blank=True)

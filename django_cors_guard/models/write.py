@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from django_cors_guard.models.revision import PolicyChange, PolicyState, Source, Version
 from django_cors_guard.signals import policy_written
 
 _M = TypeVar("_M", bound="PolicyModel")
+
+_SAVE_ARGUMENTS: Final = ("force_insert", "force_update", "using", "update_fields")
 
 #: How many targets a summary of a bulk write names.
 SUMMARY_TARGETS: Final = 50
@@ -28,8 +31,15 @@ class _Transaction:
 
     using: str
     version: Version
+    connection: BaseDatabaseWrapper
+    is_open: bool = True
     rebuild: bool = False
     recorded: bool = False
+
+    def holds(self) -> bool:
+        """Whether its transaction is still open, here: a copied context may outlive the block or leave the thread."""
+        connection = connections[self.using]
+        return self.is_open and self.connection is connection and connection.in_atomic_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ def policy_write(
     the block are stamped and recorded by themselves. Other processes look within REFRESH_SECONDS after the commit.
     """
     alias = using or router.db_for_write(PolicyState)
-    outer = _writes.get().get(alias)
+    outer = _find_open(alias)
     with transaction.atomic(using=alias):
         if outer is None:
             write = _open_write(alias, actor, reason, action, source, batch)
@@ -141,13 +151,25 @@ def policy_write(
             )
         if rebuild:
             write.require_rebuild()
-        reset = _writes.set({**_writes.get(), alias: write})
+        around = _writes.get()
+        _writes.set({**around, alias: write})
         try:
             yield write
         finally:
-            _writes.reset(reset)
+            _writes.set(around)
+            write.opened.is_open = outer is not None
         if outer is None:
             _close_write(write)
+
+
+def is_writing(using: str) -> bool:
+    """Whether a policy write is open here, so that more may be written under its version."""
+    return _find_open(using) is not None
+
+
+def _find_open(alias: str) -> PolicyWrite | None:
+    write = _writes.get().get(alias)
+    return write if write is not None and write.opened.holds() else None
 
 
 def _open_write(
@@ -155,7 +177,7 @@ def _open_write(
 ) -> PolicyWrite:
     default_source, default_batch = _defaults.get()
     return PolicyWrite(
-        _Transaction(alias, PolicyState.bump(alias)),
+        _Transaction(alias, PolicyState.bump(alias), connections[alias]),
         actor=actor,
         reason=reason,
         action=action,
@@ -251,8 +273,10 @@ class PolicyQuerySet(models.QuerySet[_M]):
         clone = self.all()
         if clone.query.is_sliced:
             return {"targets": []}
-        related = self.model.target_relations
-        rows = clone.order_by("pk").select_related(*related)[:SUMMARY_TARGETS] if related else clone[:SUMMARY_TARGETS]
+        ids = list(clone.order_by("pk").values_list("pk", flat=True)[:SUMMARY_TARGETS])
+        rows = self.model._base_manager.using(self.db).filter(pk__in=ids).order_by("pk")
+        if self.model.target_relations:
+            rows = rows.select_related(*self.model.target_relations)
         return {"targets": [row.target() for row in rows]}
 
 
@@ -287,32 +311,37 @@ class PolicyModel(models.Model):
         base_manager_name = "objects"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
-        kwargs["using"] = using
-        before = self._stored(using)
-        update_fields = kwargs.get("update_fields")
-        if before is not None and not self._changes_policy(before, update_fields):
-            # Only what is no policy is written: a stale instance must not undo a change it never saw.
-            kwargs["update_fields"] = self._other_fields(update_fields)
-            super().save(*args, **kwargs)
+        given = {**dict(zip(_SAVE_ARGUMENTS, args, strict=False)), **kwargs}
+        using = given["using"] = given.get("using") or router.db_for_write(type(self), instance=self)
+        if given.get("update_fields") is not None:
+            given["update_fields"] = self._names_of(given["update_fields"])
+        if given.get("force_insert"):
+            self._save_policy(given, using)
             return
+        before = self._stored(using)
+        if before is None or self._changes_policy(before, given.get("update_fields")):
+            self._save_policy(given, using)
+            return
+        # Only what is no policy is written: a stale instance must not undo a change it never saw.
+        given["update_fields"] = self._other_fields(given.get("update_fields"))
+        super().save(**given)
+
+    def _save_policy(self, given: dict[str, Any], using: str) -> None:
         with policy_write(using=using) as write:
-            before = self._stored(using)
+            # Read under the lock: the row may have changed since, and a snapshot may be older than that.
+            before = None if given.get("force_insert") else self._stored(using, lock=True)
             if before is not None:
                 self.check_rewrite(before, write)
-                if any(
-                    getattr(before, _attname(self, n)) != getattr(self, _attname(self, n)) for n in self.fixed_fields
-                ):
+                if self._differs(before, self.fixed_fields):
                     write.require_rebuild()
             if self.stamped:
                 self.revision = write.revision
-                if update_fields is not None:
-                    kwargs["update_fields"] = [*update_fields, "revision"]
-            super().save(*args, **kwargs)
+                if given.get("update_fields") is not None:
+                    given["update_fields"] = [*given["update_fields"], "revision"]
+            super().save(**given)
             action = "added" if before is None else "changed"
-            write.record(
-                action, self.target(), before=before.snapshot() if before is not None else None, after=self.snapshot()
-            )
+            story = before.snapshot() if before is not None else None
+            write.record(action, self.target(), before=story, after=self.snapshot())
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
@@ -347,14 +376,22 @@ class PolicyModel(models.Model):
     def check_rewrite(self, before: Self, write: PolicyWrite) -> None:
         """Refuse a change of the stored row ``before`` into this one; for models that know such changes."""
 
-    def _stored(self, using: str) -> Self | None:
+    def _stored(self, using: str, *, lock: bool = False) -> Self | None:
         if self.pk is None:
             return None
-        return type(self)._base_manager.using(using).filter(pk=self.pk).first()
+        rows = type(self)._base_manager.using(using).filter(pk=self.pk)
+        return (rows.select_for_update() if lock else rows).first()
+
+    def _names_of(self, update_fields: Iterable[str]) -> list[str]:
+        """Field names for what may also be column names (``api_group_id``)."""
+        return [self._meta.get_field(name).name for name in update_fields]
+
+    def _differs(self, before: Self, names: Iterable[str]) -> bool:
+        return any(getattr(before, _attname(self, name)) != getattr(self, _attname(self, name)) for name in names)
 
     def _changes_policy(self, before: Self, update_fields: Iterable[str] | None) -> bool:
         names = self.policy_fields if update_fields is None else self.policy_fields & set(update_fields)
-        return any(getattr(before, _attname(self, name)) != getattr(self, _attname(self, name)) for name in names)
+        return self._differs(before, names)
 
     def _other_fields(self, update_fields: Iterable[str] | None) -> list[str]:
         skipped = self.policy_fields | {"id", "revision"}

@@ -141,6 +141,7 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     refused = PlaceSerializer(many=True)
     already_revoked = PlaceSerializer(many=True)
     patterns = PlaceSerializer(many=True)
+    remaining = PlaceSerializer(many=True)
     open_groups = serializers.ListField(child=serializers.CharField())
     preflights_until = TimeField()
     refresh_seconds = serializers.FloatField()

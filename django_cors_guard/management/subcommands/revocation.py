@@ -125,6 +125,10 @@ def _list_caveats(receipt: Receipt) -> Iterator[str]:
         yield _("Still open to it, for these API groups are open to any origin: %(groups)s.") % {
             "groups": ", ".join(receipt.open_groups)
         }
+    if receipt.remaining:
+        yield _("Grants of their own below the pattern stay trusted: %(grants)s.") % {
+            "grants": ", ".join(dict.fromkeys(map(_word_place, receipt.remaining)))
+        }
     if receipt.patterns:
         yield _("These patterns go on trusting other origins: %(patterns)s.") % {
             "patterns": ", ".join(dict.fromkeys(map(_word_place, receipt.patterns)))
