@@ -6,6 +6,7 @@ None of them raises: a check must not be what keeps a project from migrating.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -118,6 +119,11 @@ RULES: Final[Mapping[str, Rule]] = {
             "environments” can trust or revoke origins there."
         ),
     ),
+    "two_environments": Rule(
+        "cors_guard.W007",
+        _('CORS_GUARD["ENVIRONMENT"] is %(setting)s and wins over CORS_GUARD_ENVIRONMENT, which is %(variable)s.'),
+        _('Remove the key to choose by the variable: "ENVIRONMENT" in CORS_GUARD is for one that never changes.'),
+    ),
     "sqlite_deferred": Rule(
         "cors_guard.W006",
         _("SQLite begins transactions deferred, so a write beside another one fails with “database is locked”."),
@@ -132,7 +138,11 @@ def check_setting(**_kwargs: Any) -> list[CheckMessage]:
     if not isinstance(given, Mapping):
         return [RULES["setting_no_dict"].report(kind=type(given).__name__)]
     unknown = [RULES["unknown_key"].report(key=_show(key), suggestion=_suggest(key)) for key in _unknown_keys(given)]
-    return unknown + [_report_bad_value(bad, given) for bad in conf.find_bad_values()]
+    found = unknown + [_report_bad_value(bad, given) for bad in conf.find_bad_values()]
+    setting, variable = given.get("ENVIRONMENT"), os.environ.get(conf.ENVIRONMENT_VARIABLE)
+    if setting and variable and setting != variable:
+        found.append(RULES["two_environments"].report(setting=_show(setting), variable=_show(variable)))
+    return found
 
 
 def check_middleware(**_kwargs: Any) -> list[CheckMessage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from difflib import get_close_matches
 
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
@@ -59,10 +60,11 @@ class UnknownName(CorsGuardError):
     code = "unknown_name"
 
     def __init__(self, noun: str, slug: str, known: tuple[str, ...]) -> None:
-        there_is = ", ".join(known[:20]) if known else _("none yet")
-        super().__init__(
-            _("There is no %(noun)s %(slug)r; there is: %(known)s.") % {"noun": noun, "slug": slug, "known": there_is}
-        )
+        text = _("There is no %(noun)s “%(slug)s”.") % {"noun": noun, "slug": slug}
+        if nearest := get_close_matches(slug, known, n=1):
+            text += " " + _("Did you mean “%(nearest)s”?") % {"nearest": nearest[0]}
+        there_is = _("There is: %(known)s.") % {"known": ", ".join(known[:20])} if known else _("There are none yet.")
+        super().__init__(f"{text} {there_is}")
         self.noun = noun
         self.slug = slug
         self.known = known

@@ -12,14 +12,13 @@ from django.db import router
 
 from django_cors_guard import conf
 from django_cors_guard.core import headers as fields
-from django_cors_guard.core.decision import Decision, Headers, PlainFacts, Reason
-from django_cors_guard.core.explain import Candidate, Nearest, NullSource, find_nearest, hosts_to_search
+from django_cors_guard.core.decision import Decision, Headers, Mode, PlainFacts, Reason
+from django_cors_guard.core.explain import Candidate, Difference, Nearest, NullSource, find_nearest, hosts_to_search
 from django_cors_guard.core.origins import parse_origin, pattern_candidates
 from django_cors_guard.core.policy import Policy, normalise_host
 from django_cors_guard.core.protocol import decide
 from django_cors_guard.exceptions import UnknownName
 from django_cors_guard.models import Environment, PolicyState, TrustedOrigin
-from django_cors_guard.models.write import label_of
 from django_cors_guard.own_paths import own_paths
 from django_cors_guard.store import load, store
 
@@ -30,6 +29,11 @@ MAX_CANDIDATES: Final = 500
 NEARBY_REASONS: Final = frozenset(
     {Reason.UNKNOWN_ORIGIN, Reason.REVOKED, Reason.EXPIRED, Reason.SWITCHED_OFF, Reason.MALFORMED_ORIGIN}
 )
+
+_REFINED: Final = {
+    Difference.OTHER_GROUP: str(Reason.OTHER_GROUP),
+    Difference.OTHER_ENVIRONMENT: str(Reason.OTHER_ENVIRONMENT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def explain(
     decision = decide(facts, policy, time())
     preflight = _preflight(facts, names, policy) if _needs_preflight(method, names) else None
     deciding = preflight if preflight is not None and preflight.reason.is_refusal else decision
+    nearest = _find_nearest(sent, slug, decision.group) if deciding.reason in NEARBY_REASONS else None
     route = policy.find_route(facts) if not facts.own_path else None
     return Explanation(
         origin=sent,
@@ -130,14 +135,22 @@ def explain(
         mode=str(decision.mode or ""),
         route=(route[0] or "/") if route else "",
         route_host=route[2] if route else "",
-        allowed=decision.grants_access and not deciding.reason.is_refusal,
-        reason=str(deciding.reason),
+        # In mode ``monitor`` the guard lets nobody in or out itself: it is what it would do.
+        allowed=not deciding.reason.is_refusal and (decision.grants_access or decision.mode is Mode.MONITOR),
+        reason=_refine(deciding.reason, nearest),
         request=_answer(decision, sent),
         preflight=_answer(preflight, sent) if preflight is not None else None,
         grant=_find_deciding(sent, slug, decision.group),
-        nearest=_find_nearest(sent, slug, decision.group) if deciding.reason in NEARBY_REASONS else None,
+        nearest=nearest,
         null_sources=tuple(str(source) for source in NullSource) if sent == fields.NULL_ORIGIN else (),
     )
+
+
+def _refine(reason: Reason, nearest: Nearest | None) -> str:
+    """Name the reason as the audit log does: there, too, it is refined by what the request path cannot know."""
+    if reason is Reason.UNKNOWN_ORIGIN and nearest is not None and nearest.candidate.status == "active":
+        return _REFINED.get(nearest.difference, str(reason))
+    return str(reason)
 
 
 def _slug_of(environment: Environment | str | None) -> str:
@@ -247,7 +260,7 @@ def _grant(row: TrustedOrigin) -> Grant:
         status=row.status().value,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
-        revoked_by=label_of(row.revoked_by),
+        revoked_by=row.revoked_by_label(),
         revoke_reason=row.revoke_reason,
     )
 

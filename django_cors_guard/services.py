@@ -49,12 +49,10 @@ from django_cors_guard.models import (
     policy_write,
 )
 from django_cors_guard.models.rejection import CardStatus, card_key
-from django_cors_guard.models.trusted_origin import REINSTATED, Status, rules_for
-from django_cors_guard.models.write import label_of
+from django_cors_guard.models.trusted_origin import REINSTATED, REVOKED, Status, rules_for
 
 PROTECTED_PERMISSION: Final = "cors_guard.change_protected_environment"
 TRUSTED: Final = "trusted"
-REVOKED: Final = "revoked"
 RENEWED: Final = "renewed"
 
 DEADLOCK_TRIES: Final = 3
@@ -521,9 +519,7 @@ def _find_grant(
     # A locking read also sees past the snapshot of a transaction that began before the last commit.
     grant: TrustedOrigin | None = (rows.select_for_update() if lock else rows).first()
     if grant is not None and grant.revoked_at is not None:
-        raise RevokedOrigin(
-            grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
-        )
+        raise RevokedOrigin(grant.origin, by=grant.revoked_by_label(), at=grant.revoked_at, reason=grant.revoke_reason)
     return grant
 
 

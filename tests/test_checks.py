@@ -365,3 +365,14 @@ def test_migrate_of_a_database_without_the_tables_passes_the_checks() -> None:
         call_command("migrate", verbosity=0)
 
     assert ids(run_checks(tags=[checks.TAG], databases=["default"])) == ["W003"]
+
+
+def test_environment_named_twice_is_a_warning_that_says_which_wins(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CORS_GUARD = {"ENVIRONMENT": "production"}
+    monkeypatch.setenv("CORS_GUARD_ENVIRONMENT", "staging")
+    found = [message for message in checks.check_setting() if message.id == "cors_guard.W007"]
+    assert ["'production' and wins" in message.msg for message in found] == [True]
+    monkeypatch.setenv("CORS_GUARD_ENVIRONMENT", "production")
+    assert checks.check_setting() == []

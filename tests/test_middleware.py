@@ -317,6 +317,32 @@ def test_a_bug_of_the_guard_is_no_500(
     assert "The guard failed on a request" in caplog.text
 
 
+def test_trouble_of_the_audit_changes_no_decision(
+    send: Send, blocking: ApiGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("django_cors_guard.middleware.recorder.refuse", explode)
+    assert send("GET", "/api/billing/broken", Origin=STRANGER).status_code == 403
+
+
+def test_client_that_cannot_be_read_changes_no_decision(send: Send, blocking: ApiGroup) -> None:
+    with override_cors_guard(CLIENT_IP="tests.test_middleware.odd_client"):
+        assert send("GET", "/api/billing/broken", Origin=STRANGER).status_code == 403
+    flush_rejections()
+    assert Rejection.objects.get().client_ip == ""
+
+
+class _Odd:
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def odd_client(request: Any) -> _Odd:
+    return _Odd()
+
+
 # --- a hostile sender -------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path, re_path
 
-from django_cors_guard.own_paths import find_own_paths, own_paths
+from django_cors_guard.own_paths import find_own_paths, is_own_path, own_paths
 
 BOTH = frozenset({"admin", "cors_guard"})
 API = include("django_cors_guard.api.urls")
@@ -61,6 +61,20 @@ def view(request: Any) -> HttpResponse:
             [re_path(r"^(?P<team>\w+)/desk/", admin.site.urls)], ["/acme/desk/"], ["/acme/shop/"], id="behind a regex"
         ),
         pytest.param(
+            [re_path(r"(?i)^admin/", admin.site.urls)], ["/admin/", "/ADMIN/login/"], ["/api/"], id="regex with a flag"
+        ),
+        pytest.param(
+            [re_path(r"^admin/|^manage/", admin.site.urls)], ["/admin/", "/manage/login/"], ["/api/"], id="alternatives"
+        ),
+        pytest.param(
+            [re_path(r"^(?P<a>x|y)/(?P=a)/admin/", admin.site.urls)],
+            ["/x/x/admin/"],
+            ["/x/y/admin/"],
+            id="back reference",
+        ),
+        pytest.param([re_path("admin/", admin.site.urls)], ["/admin/", "/my-admin/"], ["/api/"], id="unanchored regex"),
+        pytest.param([path("admin", admin.site.urls)], ["/adminlogin/"], ["/api/"], id="without its slash"),
+        pytest.param(
             [path("api/x", view), path("", admin.site.urls)],
             ["/", "/login/", "/no/such/page"],
             ["/api/x"],
@@ -75,6 +89,18 @@ def test_own_paths_are_found_however_they_are_mounted(urlconf: str, own: list[st
         found = find_own_paths(urlconf, BOTH)
         assert [given for given in own if not found.cover(given)] == []
         assert [given for given in others if found.cover(given)] == []
+
+
+def test_urlconf_that_cannot_be_searched_is_resolved_path_by_path(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("django_cors_guard.own_paths.find_own_paths", explode)
+    monkeypatch.setattr("django_cors_guard.own_paths._own_paths", None)
+    assert [is_own_path(given) for given in ("/admin/login/", "/api/public/hello", "/nowhere")] == [True, False, False]
+    assert len(caplog.records) == 1
 
 
 def test_own_paths_are_found_once_and_again_after_a_change() -> None:

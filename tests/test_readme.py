@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
     settings = tmp_path / "mysite/settings.py"
     settings.write_text(settings.read_text() + "\n" + "\n".join(blocks("settings")))
     urls = tmp_path / "mysite/urls.py"
-    urls.write_text(urls.read_text().replace("import path", "import include, path") + "\n" + "\n".join(blocks("urls")))
+    urls.write_text(urls.read_text() + "\n" + "\n".join(blocks("urls")))
     return tmp_path
 
 

@@ -8,7 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection, connections
+from django.db import (
+    DataError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    connections,
+)
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -472,6 +480,88 @@ def test_no_thread_starts_in_a_test_suite(recorder: Recorder) -> None:
     assert recorder._thread is None
 
 
+@pytest.mark.parametrize("error", [ProgrammingError, InternalError, OperationalError, InterfaceError])
+def test_state_of_the_database_is_waited_for_and_costs_no_count(
+    recorder: Recorder, clock: Clock, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """A table that is not there yet, a standby that does not write: no reason to drop what was refused."""
+    original = Writer._write_chunk
+
+    def refuse(self: Writer, entries: Any, using: str) -> None:
+        raise error("not now")
+
+    monkeypatch.setattr(Writer, "_write_chunk", refuse)
+    for n in range(5):
+        recorder.refuse(refusal(origin=f"https://a{n}.example.net"))
+    for _ in range(3):
+        recorder.flush(everything=True)
+    monkeypatch.setattr(Writer, "_write_chunk", original)
+    recorder.flush(everything=True)
+    assert (total(), Rejection.objects.filter(overflow=True).count()) == (5, 0)
+
+
+def test_failed_tries_are_not_charged_to_a_network(recorder: Recorder, clock: Clock, away: list[bool]) -> None:
+    with override_cors_guard(AUDIT_ROWS_PER_HOUR=100):
+        for n in range(8):
+            recorder.refuse(refusal(origin=f"https://a{n}.example.net"))
+        for _ in range(5):
+            recorder.flush(everything=True)
+        away[0] = False
+        recorder.flush(everything=True)
+    assert Rejection.objects.filter(overflow=False).count() == 8
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1", "", "unix:"])
+def test_clients_that_cannot_be_told_apart_share_the_whole_budget(recorder: Recorder, client: str) -> None:
+    with override_cors_guard(AUDIT_MAX_PENDING=50):
+        _flood(recorder, 40, 0, client=client or " ")
+        recorder.flush(everything=True)
+    assert Rejection.objects.filter(overflow=False).count() == 40
+
+
+def test_first_use_does_not_write_under_its_own_lock(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where threads do not run the request itself has to write, and writing takes the lock."""
+    monkeypatch.setattr("django_cors_guard.conf.in_tests", lambda: False)
+    monkeypatch.setattr(recorder, "flush", lambda: recorder._take(everything=False))
+    recorder._thread = threading.current_thread()
+    worker = threading.Thread(target=recorder.use, args=("public", STRANGER, "GET"), daemon=True)
+    worker.start()
+    worker.join(10)
+    assert not worker.is_alive()
+
+
+def test_end_of_the_process_does_not_wait_for_a_flush_that_hangs(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django_cors_guard.recorder.CLOSE_SECONDS", 0.05)
+    recorder.refuse(refusal())
+    with recorder._flush_lock:
+        recorder.flush(everything=True)
+    assert total() == 0
+    recorder.flush(everything=True)
+    assert total() == 1
+
+
+def test_repeats_from_before_a_grant_do_not_reopen_its_card(
+    recorder: Recorder, production: Environment, public: ApiGroup
+) -> None:
+    recorder.refuse(refusal())
+    recorder.flush(everything=True)
+    recorder.refuse(refusal())
+    services.trust(STRANGER, environment="production", api_group="public")
+    recorder.flush(everything=True)
+    assert RejectedOrigin.objects.get().status == "trusted"
+    assert set(Rejection.objects.values_list("reason", flat=True)) == {"unknown_origin"}
+
+
+def test_method_of_a_use_is_stored_cut_and_printable(recorder: Recorder) -> None:
+    recorder.use("public", STRANGER, "\x1b" * 1000)
+    recorder.flush(everything=True)
+    method = OriginUsage.objects.get().method
+    assert method.isprintable()
+    assert len(method) <= 64
+
+
 # --- addresses --------------------------------------------------------------------------------------------------------
 
 
@@ -496,6 +586,7 @@ def test_network_of_an_address(client: str, network: str) -> None:
 def test_client_address_is_stored_as_the_setting_says(recorder: Recorder, how: str, stored: str) -> None:
     assert stored_client("203.0.113.7", how) == stored
     assert stored_client("no address", how) == ""
+    assert "%" not in stored_client("fe80::1%\x1b[31m", how)
     with override_cors_guard(AUDIT_CLIENT_IP=how):
         recorder.refuse(refusal())
         recorder.flush(everything=True)

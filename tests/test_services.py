@@ -1,10 +1,12 @@
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_cors_guard import services
@@ -23,6 +25,7 @@ from django_cors_guard.models import (
     PolicyState,
     RejectedOrigin,
     TrustedOrigin,
+    writing,
 )
 from tests.factories import (
     ApiGroupFactory,
@@ -239,6 +242,50 @@ def test_revoke_origin_leaves_a_row_where_only_a_pattern_matched(production: Env
     assert services.explain("https://b.example.com", path="/api/public").allowed
 
 
+@pytest.fixture
+def patterned(production: Environment) -> Environment:
+    production.allow_subdomain_patterns = production.allow_loopback = True
+    production.save()
+    return production
+
+
+def test_revoke_a_pattern_below_a_trusted_one_shuts_it_out(patterned: Environment) -> None:
+    trust("https://*.example.com")
+    receipt = services.revoke_origin("https://*.evil.example.com", reason="x")
+    assert [place.origin for place in receipt.refused] == ["https://*.evil.example.com"]
+    assert services.explain("https://a.b.evil.example.com", path="/api/public").reason == "revoked"
+    assert services.explain("https://good.example.com", path="/api/public").allowed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "below"),
+    [("https://*.example.com", ORIGIN), ("http://localhost:*", "http://localhost:3000")],
+)
+def test_revoke_a_pattern_names_the_grants_that_stay(patterned: Environment, pattern: str, below: str) -> None:
+    trust(pattern)
+    trust(below)
+    trust("https://elsewhere.example.org")
+    receipt = services.revoke_origin(pattern, reason="x")
+    assert [place.origin for place in receipt.remaining] == [below]
+    assert services.explain(below, path="/api/public").allowed
+
+
+def test_revoke_outlasts_a_pattern_that_is_switched_off_meanwhile(patterned: Environment) -> None:
+    trust("https://*.example.com")
+    patterned.allow_subdomain_patterns = False
+    patterned.save()
+    services.revoke_origin(ORIGIN, reason="x")
+    patterned.allow_subdomain_patterns = True
+    patterned.save()
+    assert services.explain(ORIGIN, path="/api/public").reason == "revoked"
+
+
+def test_pattern_lets_in_no_name_that_could_not_be_revoked(patterned: Environment) -> None:
+    trust("https://*.example.com")
+    assert services.explain("https://xn--mnchen-3ya.example.com", path="/api/public").allowed
+    assert not services.explain("https://xn--.example.com", path="/api/public").allowed
+
+
 def test_revoke_origin_lists_open_groups_and_what_was_revoked_already(public: ApiGroup) -> None:
     ApiGroupFactory.create(slug="open", any_origin=True)
     services.revoke(trust(), reason="before")
@@ -334,6 +381,26 @@ def test_protected_environment_asks_for_its_permission(
     call(grant, None)
 
 
+def test_stale_object_does_not_pass_the_protection(production: Environment) -> None:
+    grant = trust()
+    stale = Environment.objects.get(pk=production.pk)
+    held = TrustedOrigin.objects.select_related("environment").get(pk=grant.pk)
+    production.protected = True
+    production.save()
+    user = user_with("add_trustedorigin", "change_trustedorigin")
+    with pytest.raises(ProtectedEnvironment):
+        trust("https://new.example.com", environment=stale, actor=user)
+    with pytest.raises(ProtectedEnvironment):
+        services.revoke(held, actor=user, reason="x")
+
+
+def test_text_with_nul_is_no_error() -> None:
+    grant = services.revoke(trust(note="a\0b"), reason="a\0b")
+    assert (grant.note, grant.revoke_reason) == ("ab", "ab")
+    with pytest.raises(UnknownName):
+        services.explain(ORIGIN, path="/", environment="a\0")
+
+
 # --- several writers --------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +421,47 @@ def test_deadlock_is_tried_again_where_the_transaction_is_ones_own(monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(connections["default"], "in_atomic_block", False)
         assert unlucky() == "done"
+
+
+def test_trust_many_takes_cards_in_the_order_of_the_audit_log() -> None:
+    origins = [f"https://a{n}.example.com" for n in range(10)]
+    with CaptureQueriesContext(connection) as queries:
+        services.trust_many(origins, environments=["production"], api_groups=["public"])
+    touched = [
+        match.group()
+        for query in queries
+        if query["sql"].startswith("UPDATE") and "rejectedorigin" in query["sql"]
+        for match in re.finditer(r"[0-9a-f]{64}", query["sql"])
+    ]
+    assert len(touched) == 10
+    assert touched == sorted(touched)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_snapshot_of_an_outer_transaction_hides_nothing_from_a_revocation() -> None:
+    if connection.vendor != "mysql":
+        pytest.skip("other databases show the latest commit, or refuse the write")
+    grant = trust()
+    wrapper: Any = connections["default"]
+    original = getattr(wrapper, "isolation_level", None)
+    services.revoke(grant, reason="before")
+    other = connections.create_connection("default")
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    wrapper.isolation_level = "repeatable read"
+    try:
+        with transaction.atomic():
+            assert TrustedOrigin.objects.get().revoked_at is not None
+            with other.cursor() as cursor:
+                cursor.execute("UPDATE cors_guard_trustedorigin SET revoked_at = NULL")
+                cursor.execute("COMMIT")
+            receipt = services.revoke_origin(ORIGIN, reason="after")
+        assert [place.origin for place in receipt.closed] == [ORIGIN]
+    finally:
+        other.close()
+        wrapper.isolation_level = original
+        connection.close()
+    assert TrustedOrigin.objects.get().revoke_reason == "after"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -443,6 +551,27 @@ def test_explain_knows_other_groups_and_environments() -> None:
     assert there.environment == "staging"
     assert there.nearest is not None
     assert there.nearest.difference == "other_environment"
+
+
+def test_explain_in_monitor_mode_says_what_would_be(production: Environment) -> None:
+    production.mode = "monitor"
+    production.save()
+    trust()
+    assert services.explain(ORIGIN, path="/api/public").outcome == "allowed"
+    assert services.explain("https://b.example.com", path="/api/public").outcome == "refused"
+
+
+def test_explain_names_the_reason_as_the_audit_log_does() -> None:
+    ApiGroupFactory.create(slug="billing")
+    trust(api_group="billing")
+    assert services.explain(ORIGIN, path="/api/public").reason == "other_group"
+
+
+def test_revocation_without_a_user_is_told_by_its_label() -> None:
+    with writing("cli", label="cli:alice"):
+        services.revoke(trust(), reason="leaked")
+    with pytest.raises(RevokedOrigin, match="cli:alice"):
+        trust()
 
 
 def test_explain_null_says_where_it_comes_from() -> None:

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django_cors_guard import conf, services
 from django_cors_guard.core.decision import Reason
 from django_cors_guard.core.policy import Policy
-from django_cors_guard.models import ApiGroup, Environment, PolicyState, TrustedOrigin
+from django_cors_guard.models import ApiGroup, Environment, PolicyState, TrustedOrigin, policy_write
 from django_cors_guard.store import Store, _cache_key, load, store
 from django_cors_guard.testing import override_cors_guard
 from tests.factories import TrustedOriginFactory
@@ -191,6 +191,23 @@ def test_load_begins_anew_while_the_version_moves(grant: TrustedOrigin, monkeypa
     assert policy.version == (3, "c")
 
 
+def test_policy_read_inside_an_open_write_is_not_kept(grant: TrustedOrigin) -> None:
+    """What is written after the look commits under the very version that the look has seen."""
+    with policy_write(action="revoked"):
+        services.trust("https://b.example.com", environment="production", api_group="public")
+        assert judged(store.current()) is Reason.TRUSTED
+        services.revoke(grant, reason="x")
+    assert judged(store.current()) is Reason.REVOKED
+
+
+def test_policy_read_before_a_savepoint_is_rolled_back_is_not_kept(grant: TrustedOrigin) -> None:
+    with policy_write(), transaction.atomic():
+        services.revoke(grant, reason="x")
+        assert judged(store.current()) is Reason.REVOKED
+        transaction.set_rollback(True)
+    assert judged(store.current()) is Reason.TRUSTED
+
+
 # --- single flight ----------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +259,39 @@ def test_abandoned_attempt_does_not_stop_the_next(grant: TrustedOrigin, clock: C
         own._board()
         clock.pass_by(60)
         assert own._board()[1]
+
+
+def test_late_attempt_does_not_overwrite_a_newer_policy(grant: TrustedOrigin, clock: Clock) -> None:
+    own = Store()
+    with live():
+        late, _leads = own._board()
+        clock.pass_by(60)
+        newer = own.current()
+        own._fly(late)
+        assert own.current() is newer
+
+
+def test_waiter_whose_time_ends_as_the_attempt_lands_harms_nobody(grant: TrustedOrigin, clock: Clock) -> None:
+    own = Store()
+    with live():
+        flight, _leads = own._board()
+        own._fly(flight)
+        own._give_up_on(flight)
+        assert own.freshness().failures == 0
+
+
+def test_settings_that_change_during_an_attempt_win(grant: TrustedOrigin, clock: Clock) -> None:
+    own = Store()
+    with live():
+        flight, _leads = own._board()
+        own.forget()
+        own._fly(flight)
+        assert own.freshness().age_seconds is None
+
+
+def test_trouble_with_the_router_is_no_error(grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_cors_guard.store._alias", lambda: _raise(ZeroDivisionError()))
+    assert Store().current() is None
 
 
 def test_async_waiters_share_one_attempt(grant: TrustedOrigin, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -523,6 +573,17 @@ def test_cache_that_fails_costs_a_database_read_and_no_more(
     monkeypatch.setattr(LocMemCache, method, away)
     with override_cors_guard(CACHE="default"):
         assert judged(load("production")) is Reason.TRUSTED
+
+
+def test_full_reload_reads_the_rows_whatever_the_cache_holds(stored: str, clock: Clock) -> None:
+    """Raw SQL takes no version, so only the rows know of it."""
+    with override_cors_guard(REFRESH_SECONDS=1.0, FULL_RELOAD_SECONDS=300):
+        assert judged(store.current()) is Reason.TRUSTED
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE cors_guard_trustedorigin SET revoked_at = created_at")
+        clock.pass_by(301)
+        assert judged(store.current()) is Reason.REVOKED
+        assert judged(load("production")) is Reason.REVOKED, "and the cache knows now, too"
 
 
 def test_open_transaction_writes_nothing_into_the_cache(grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,10 @@ def word_place(environment: str, api_group: str) -> str:
 
 
 def word_duration(seconds: float) -> str:
-    """Return a length of time in one unit, rounded up."""
+    """Return a length of time in one unit, rounded."""
     if seconds < 2 * _MINUTE:
         count = ceil(seconds)
         return ngettext("%(count)d second", "%(count)d seconds", count) % {"count": count}
     if seconds < 2 * _HOUR:
-        return _("%(count)d minutes") % {"count": ceil(seconds / _MINUTE)}
-    return _("%(count)d hours") % {"count": ceil(seconds / _HOUR)}
+        return _("%(count)d minutes") % {"count": round(seconds / _MINUTE)}
+    return _("%(count)d hours") % {"count": round(seconds / _HOUR)}

@@ -18,6 +18,7 @@ from django_cors_guard.exceptions import InvalidRequest, RefusedOrigin, RevokedO
 from django_cors_guard.models.api_group import ApiGroup
 from django_cors_guard.models.environment import Environment
 from django_cors_guard.models.front_end import FrontEnd
+from django_cors_guard.models.revision import PolicyChange
 from django_cors_guard.models.write import PolicyManager, PolicyModel, PolicyQuerySet, PolicyWrite, label_of
 from django_cors_guard.validators import as_validation_errors
 
@@ -26,6 +27,7 @@ MAX_ORIGIN: Final = 300
 
 #: Actions that may take a revocation back.
 REINSTATED: Final = "reinstated"
+REVOKED: Final = "revoked"
 
 
 class Status(models.TextChoices):
@@ -167,6 +169,13 @@ class TrustedOrigin(PolicyModel):
             return Status.EXPIRED
         return Status.ACTIVE
 
+    def revoked_by_label(self) -> str:
+        """Who revoked it: the user, or whom the story names where there is none (any more); blank if nobody knows."""
+        if self.revoked_at is None or self.revoked_by is not None:
+            return label_of(self.revoked_by)
+        story = PolicyChange.objects.using(self._state.db).filter(target=self.target()[:512], action=REVOKED)
+        return story.order_by("-revision", "-pk").values_list("actor_label", flat=True).first() or ""
+
     def find_faults(self) -> tuple[Problem, ...]:
         """Return the safety rules that now hold and that the row breaks."""
         parsed = parse_canonical(self.origin)
@@ -199,7 +208,7 @@ class TrustedOrigin(PolicyModel):
     def check_rewrite(self, before: Self, write: PolicyWrite) -> None:
         if before.revoked_at is not None and self.revoked_at is None and write.action != REINSTATED:
             raise RevokedOrigin(
-                before.origin, by=label_of(before.revoked_by), at=before.revoked_at, reason=before.revoke_reason
+                before.origin, by=before.revoked_by_label(), at=before.revoked_at, reason=before.revoke_reason
             )
         moved = [name for name in ("environment_id", "api_group_id", "origin") if _differs(self, before, name)]
         if moved:

@@ -52,6 +52,7 @@ class PolicyWrite:
     action: str = ""
     source: str = Source.ORM
     batch: str = ""
+    label: str = ""
     _silent: list[None] = field(default_factory=list)
 
     @property
@@ -80,7 +81,7 @@ class PolicyWrite:
             token=self.token,
             at=timezone.now(),
             actor_id=self.actor.pk if self.actor is not None else None,
-            actor_label=label_of(self.actor),
+            actor_label=label_of(self.actor) or self.label[:150],
             source=self.source,
             batch=self.batch,
             action=self.action or action,
@@ -106,13 +107,16 @@ def label_of(user: AbstractBaseUser | None) -> str:
 
 
 _writes: ContextVar[Mapping[str, PolicyWrite]] = ContextVar("cors_guard_writes", default={})  # noqa: B039 - never mutated
-_defaults: ContextVar[tuple[str, str]] = ContextVar("cors_guard_write_defaults", default=(Source.ORM, ""))
+_defaults: ContextVar[tuple[str, str, str]] = ContextVar("cors_guard_write_defaults", default=(Source.ORM, "", ""))
 
 
 @contextmanager
-def writing(source: str, *, batch: str = "") -> Iterator[None]:
-    """Name where the policy writes of this block come from (a ``Source``) and what binds them together."""
-    reset = _defaults.set((source, batch))
+def writing(source: str, *, batch: str = "", label: str = "") -> Iterator[None]:
+    """Name where the policy writes of this block come from (a ``Source``) and what binds them together.
+
+    ``label`` names whoever writes where no user of the project does, such as an account of the system.
+    """
+    reset = _defaults.set((source, batch, label))
     try:
         yield
     finally:
@@ -157,7 +161,8 @@ def policy_write(
             yield write
         finally:
             _writes.set(around)
-            write.opened.is_open = outer is not None
+            if outer is None:
+                write.opened.is_open = False
         if outer is None:
             _close_write(write)
 
@@ -175,7 +180,7 @@ def _find_open(alias: str) -> PolicyWrite | None:
 def _open_write(
     alias: str, actor: AbstractBaseUser | None, reason: str, action: str, source: str | None, batch: str | None
 ) -> PolicyWrite:
-    default_source, default_batch = _defaults.get()
+    default_source, default_batch, label = _defaults.get()
     return PolicyWrite(
         _Transaction(alias, PolicyState.bump(alias), connections[alias]),
         actor=actor,
@@ -183,6 +188,7 @@ def _open_write(
         action=action,
         source=source or default_source,
         batch=default_batch if batch is None else batch,
+        label=label,
     )
 
 

@@ -65,7 +65,7 @@ def test_revoke_here_page_shows_what_will_happen_and_changes_nothing(
     page = operator.get(url(HERE, grant.pk))
     assert f"{ORIGIN} for public in production" in text(page)
     assert "for billing in staging" not in text(page)
-    assert "cached for up to 11 minutes" in text(page)
+    assert "cached for up to 10 minutes" in text(page)
     assert not is_revoked(grant)
     assert revision() == before
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,62 @@ def test_missing_state_row_is_no_obstacle(grant: TrustedOrigin) -> None:
     assert version() == (0, "")
     _save(grant, expires_at=SOON)
     assert version().revision == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_context_that_outlives_its_write_takes_a_revision_of_its_own(grant: TrustedOrigin) -> None:
+    """Tasks and executors copy the context of whoever starts them."""
+    with policy_write() as write:
+        copied = copy_context()
+    copied.run(_save, grant, expires_at=SOON)
+    assert version().revision == write.revision + 1
+
+
+def test_abandoned_write_does_not_swallow_later_revisions(grant: TrustedOrigin) -> None:
+    abandoned = policy_write()
+    abandoned.__enter__()
+    with policy_write():
+        abandoned.__exit__(None, None, None)
+    before = version()
+    _save(grant, expires_at=SOON)
+    assert version().revision == before.revision + 1
+
+
+def test_save_takes_column_names_and_positions_as_django_does(grant: TrustedOrigin) -> None:
+    other = ApiGroupFactory.create(slug="other")
+    route = ApiRoute.objects.get()
+    route.api_group = other
+    before = version()
+    route.save(update_fields=["api_group_id"])
+    assert ApiRoute.objects.get().api_group == other
+    assert version() != before
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TrustedOrigin(pk=grant.pk, environment=grant.environment, api_group=other, origin="https://x.example").save(
+            force_insert=True
+        )
+
+
+def test_update_of_values_counts_too(grant: TrustedOrigin) -> None:
+    before = version()
+    TrustedOrigin.objects.values("origin").filter(pk=grant.pk).update(expires_at=SOON)
+    assert version() != before
+
+
+@pytest.mark.parametrize(
+    "undo",
+    [
+        pytest.param(lambda g: TrustedOrigin.objects.update(revoked_at=None), id="QuerySet.update"),
+        pytest.param(lambda g: _in_bulk(g, revoked_at=None), id="bulk_update"),
+        pytest.param(lambda g: g.environment.trusted_origins.update(revoked_at=None), id="related manager"),
+    ],
+)
+def test_bulk_write_cannot_take_back_a_revocation(
+    grant: TrustedOrigin, undo: Callable[[TrustedOrigin], object]
+) -> None:
+    _save(grant, revoked_at=timezone.now())
+    with pytest.raises(InvalidRequest, match="reinstate"):
+        undo(grant)
+    assert TrustedOrigin.objects.get().revoked_at is not None
 
 
 # --- lost updates -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ show the guard's own.
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from argparse import SUPPRESS
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         console = Console(self.stdout, self.stderr, self.style, options["verbosity"])
         try:
             _require_text(options)
-            with writing(Source.CLI):
+            with writing(Source.CLI, label=_account()):
                 SUBCOMMANDS[subcommand].run(console, **options)
             self.stdout.flush()
         except CorsGuardError as error:
@@ -99,3 +100,11 @@ def _is_broken(text: str) -> bool:
 def _leave_pipe() -> None:
     """Be silent when the reader has gone (``cors_guard list | head``), also when Python flushes at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _account() -> str:
+    """The account of the system that runs the command: the story names it where it cannot name a user."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError, ImportError):
+        return "cli"

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from django.utils.translation import gettext as _
 
 from django_cors_guard import services
-from django_cors_guard.core.decision import Reason
+from django_cors_guard.core.decision import Mode, Reason
 from django_cors_guard.core.explain import Nearest
 from django_cors_guard.core.origins import parse_origin
 from django_cors_guard.explanation import Answer, Explanation, Grant
@@ -89,7 +89,7 @@ def _print(console: Console, found: Explanation) -> None:
     console.show(f"{_sum_up(found)}: {word_reason(found.reason)}.", style)
     console.show_table(list(_list_facts(found)), indent=2)
     for title, answer in _list_answers(found):
-        console.show(f"  {title}: {_word_answer(answer)}")
+        console.show(f"  {title}: {_word_answer(answer, found.mode)}")
         for name, value in answer.headers:
             console.show(f"    {name}: {value}")
     for line in _list_help(found):
@@ -117,7 +117,11 @@ def _list_answers(found: Explanation) -> Iterator[tuple[str, Answer]]:
     yield _("request"), found.request
 
 
-def _word_answer(answer: Answer) -> str:
+def _word_answer(answer: Answer, mode: str) -> str:
+    if answer.runs_view and mode == Mode.MONITOR:
+        return _("the view runs; the guard only watches and leaves the headers to others")
+    if answer.runs_view and not answer.allowed:
+        return _("the view runs, and the browser keeps the answer from the page")
     if answer.runs_view:
         return _("the view runs")
     return _("answered with %(status)d") % {"status": answer.status}

@@ -61,7 +61,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "mode",
         nargs="?",
-        choices=[*Mode, INHERIT],
+        choices=[*(str(mode) for mode in Mode), INHERIT],
         metavar="MODE",
         help=_("monitor, enforce or block; or inherit, with --group. Left out: show the modes"),
     )

@@ -38,7 +38,7 @@ def add_revoke_arguments(parser: ArgumentParser) -> None:
     add_environment(parser, text=_("only there (repeatable)"))
     add_group(parser, text=_("only for that API group, in every environment unless some are named (repeatable)"))
     parser.add_argument("--everywhere", action="store_true", help=_("in every environment, for every API group"))
-    parser.add_argument("--reason", required=True, help=_("why; kept for whoever asks later"))
+    parser.add_argument("--reason", default="", help=_("why; kept for whoever asks later"))
 
 
 def revoke(

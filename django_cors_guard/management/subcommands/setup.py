@@ -121,8 +121,14 @@ def _say_next(console: Console, wish: Wish) -> None:
         console.warn(finding)
     active = conf.current().environment
     if wish.environment != active:
+        # The setting wins over the variable, so naming the variable alone would send somebody the wrong way.
+        fixed = "ENVIRONMENT" in conf.current().given
         console.say(
-            _("This process runs in %(active)s. Those of %(slug)s are started with CORS_GUARD_ENVIRONMENT=%(slug)s.")
+            (
+                _('It runs in %(active)s here, for CORS_GUARD["ENVIRONMENT"] says so; %(slug)s needs another.')
+                if fixed
+                else _("This process runs in %(active)s; those of %(slug)s start with CORS_GUARD_ENVIRONMENT=%(slug)s.")
+            )
             % {"active": active, "slug": wish.environment}
         )
     groups = wish.groups or tuple(ApiGroup.objects.using(alias()).order_by("slug").values_list("slug", flat=True)[:1])

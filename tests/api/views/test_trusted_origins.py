@@ -25,8 +25,8 @@ FIELDS = {
     "created_by", "expires_at", "revoked_at", "revoked_by", "revoke_reason", "managed_by", "revision",
 }  # fmt: skip
 RECEIPT_FIELDS = {
-    "origin", "revision", "at", "closed", "refused", "already_revoked", "patterns", "open_groups", "preflights_until",
-    "refresh_seconds", "limits",
+    "origin", "revision", "at", "closed", "refused", "already_revoked", "patterns", "remaining", "open_groups",
+    "preflights_until", "refresh_seconds", "limits",
 }  # fmt: skip
 
 
@@ -158,9 +158,9 @@ def test_status_that_a_list_is_filtered_by_is_the_status_that_it_shows(operator:
 @pytest.mark.parametrize(
     ("query", "expected", "words"),
     [
-        pytest.param("environment=prod", [("environment", "unknown_name")], "there is: production", id="environment"),
+        pytest.param("environment=prod", [("environment", "unknown_name")], "There is: production", id="environment"),
         pytest.param("environment=Production", [("environment", "unknown_name")], "production", id="upper case"),
-        pytest.param("api_group=x", [("api_group", "unknown_name")], "there is: public", id="group"),
+        pytest.param("api_group=x", [("api_group", "unknown_name")], "There is: public", id="group"),
         pytest.param("front_end=x", [("front_end", "unknown_name")], "none yet", id="front end"),
         pytest.param("status=open", [("status", "unknown_value")], "active, expired, revoked, switched_off",
                      id="status"),

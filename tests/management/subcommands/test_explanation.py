@@ -36,7 +36,7 @@ def trusted(production: Environment, public: ApiGroup) -> None:
         pytest.param([APP, "/elsewhere"], 1, "the path belongs to no API group", id="unguarded"),
         pytest.param([APP, "/admin/"], 1, "the admin and this app's own API are closed", id="own paths"),
         pytest.param([APP, "api/public"], 2, "A path starts with a slash", id="path without slash"),
-        pytest.param([APP, "/api/public", "--environment", "prod"], 2, "no environment 'prod'", id="environment"),
+        pytest.param([APP, "/api/public", "--environment", "prod"], 2, "no environment “prod”", id="environment"),
     ],
 )  # fmt: skip
 def test_check_tells_the_outcome_in_words_and_by_its_exit_code(

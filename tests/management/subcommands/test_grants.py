@@ -88,8 +88,8 @@ def test_list_without_grants_says_so_and_is_valid_json(db: None) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param(["--environment", "prod"], "no environment 'prod'; there is: production", id="environment"),
-        pytest.param(["--group", "publik"], "There is no API group 'publik'", id="group"),
+        pytest.param(["--environment", "prod"], "no environment “prod”", id="environment"),
+        pytest.param(["--group", "publik"], "There is no API group “publik”", id="group"),
         pytest.param(["--status", "dead"], "invalid choice: 'dead'", id="status"),
     ],
 )  # fmt: skip

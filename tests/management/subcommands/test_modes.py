@@ -122,10 +122,10 @@ def test_mode_stricter_than_max_mode_says_what_counts(production: Environment, p
     [
         pytest.param(["strict"], "invalid choice: 'strict'", id="no mode"),
         pytest.param(["inherit"], "Only an API group can inherit a mode.", id="inherit without group"),
-        pytest.param(["block", "--group", "publik"], "There is no API group 'publik'", id="unknown group"),
-        pytest.param(["block", "--environment", "prod"], "There is no environment 'prod'", id="unknown environment"),
+        pytest.param(["block", "--group", "publik"], "There is no API group “publik”", id="unknown group"),
+        pytest.param(["block", "--environment", "prod"], "There is no environment “prod”", id="unknown environment"),
         pytest.param(
-            ["monitor", "--environment", "production", "--environment", "prod"], "environment 'prod'", id="second one"
+            ["monitor", "--environment", "production", "--environment", "prod"], "environment “prod”", id="second one"
         ),
     ],
 )  # fmt: skip

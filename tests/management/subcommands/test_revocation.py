@@ -72,12 +72,12 @@ def test_revoke_closes_exactly_the_scope_in_one_revision(
         pytest.param(
             [APP, "--everywhere", "--group", "public", "--reason", "x"], "Say where: either", id="two scopes"
         ),
-        pytest.param([APP, "--everywhere"], "the following arguments are required: --reason", id="no reason"),
+        pytest.param([APP, "--everywhere"], "Say why", id="no reason"),
         pytest.param([APP, "--everywhere", "--reason", " "], "Say why, with --reason", id="blank reason"),
         pytest.param(["--everywhere", "--reason", "x"], "Say which origin", id="no origin"),
         pytest.param([f"{APP}/x", "--everywhere", "--reason", "x"], f"Type {APP}.", id="path"),
-        pytest.param([APP, "--group", "publik", "--reason", "x"], "There is no API group 'publik'", id="unknown group"),
-        pytest.param([APP, "--environment", "prod", "--reason", "x"], "no environment 'prod'", id="environment"),
+        pytest.param([APP, "--group", "publik", "--reason", "x"], "There is no API group “publik”", id="unknown group"),
+        pytest.param([APP, "--environment", "prod", "--reason", "x"], "no environment “prod”", id="environment"),
         pytest.param(["--id", "0", "--reason", "x"], "There is no grant 0.", id="unknown id"),
         pytest.param([APP, "--id", "1", "--reason", "x"], "--id names one grant", id="id and origin"),
     ],

@@ -184,7 +184,7 @@ def test_init_lists_all_problems_at_once() -> None:
 def test_init_of_another_environment_says_how_processes_get_into_it() -> None:
     run = cors_guard("init", "--environment", "staging", *TWO_GROUPS)
 
-    assert "started with CORS_GUARD_ENVIRONMENT=staging" in run.out
+    assert 'CORS_GUARD["ENVIRONMENT"] says so; staging needs another' in run.out
 
 
 @pytest.mark.django_db

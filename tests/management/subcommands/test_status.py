@@ -142,7 +142,7 @@ def test_status_without_the_active_environment_is_exit_code_1_and_says_how_to_cr
     run = cors_guard("status", *words)
 
     assert run.code == 1
-    assert "No origin is trusted. There is no environment 'production'" in run.err
+    assert "No origin is trusted. There is no environment “production”" in run.err
     assert "manage.py cors_guard init --environment production" in run.err
     if words:
         assert json.loads(run.out)["ok"] is False

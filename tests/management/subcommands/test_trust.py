@@ -94,12 +94,12 @@ def test_trust_with_problems_lists_all_of_them_once_and_writes_nothing(
         pytest.param(["null"], "“null” cannot be trusted", id="null"),
         pytest.param(
             [APP, "--environment", "stging"],
-            "There is no environment 'stging'; there is: production. "
+            "There is no environment “stging”. There is: production. "
             "To create it: manage.py cors_guard init --environment stging",
             id="unknown environment",
         ),
-        pytest.param([APP, "--group", "publik"], "There is no API group 'publik'; there is: public.", id="group"),
-        pytest.param([APP, "--front-end", "shop"], "There is no front end 'shop'; there is: none yet.", id="front end"),
+        pytest.param([APP, "--group", "publik"], "“publik”. Did you mean “public”? There is: public.", id="group"),
+        pytest.param([APP, "--front-end", "shop"], "There is no front end “shop”. There are none yet.", id="front end"),
         pytest.param([APP, "--expires", "tomorrow"], "'tomorrow' is no time.", id="no time"),
         pytest.param([APP, "--expires", "2099-01-31T18:00"], "Write 2099-01-31T18:00Z for UTC", id="no time zone"),
         pytest.param([APP, "--expires", "2001-01-31T18:00Z"], "The expiry lies in the past.", id="past"),
@@ -135,7 +135,7 @@ def test_trust_in_an_active_environment_without_a_row_says_how_to_create_it(publ
     run = cors_guard("trust", APP)
 
     assert run.code == 2
-    assert "There is no environment 'production'; there is: none yet." in run.err
+    assert "There is no environment “production”. There are none yet." in run.err
 
 
 def test_trust_again_changes_nothing_and_takes_no_revision(production: Environment, public: ApiGroup) -> None:
