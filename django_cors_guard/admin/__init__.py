@@ -6,7 +6,6 @@ from django_cors_guard.admin.api_group import ApiGroupAdmin
 from django_cors_guard.admin.environment import EnvironmentAdmin
 from django_cors_guard.admin.front_end import FrontEndAdmin
 from django_cors_guard.admin.policy_change import PolicyChangeAdmin
-from django_cors_guard.admin.process import GuardProcessAdmin
 from django_cors_guard.admin.rejected_origin import RejectedOriginAdmin
 from django_cors_guard.admin.rejection import RejectionAdmin
 from django_cors_guard.admin.trusted_origin import TrustedOriginAdmin
@@ -15,7 +14,6 @@ from django_cors_guard.models import (
     ApiGroup,
     Environment,
     FrontEnd,
-    GuardProcess,
     OriginUsage,
     PolicyChange,
     RejectedOrigin,
@@ -26,7 +24,6 @@ from django_cors_guard.models import (
 admin.site.register(ApiGroup, ApiGroupAdmin)
 admin.site.register(Environment, EnvironmentAdmin)
 admin.site.register(FrontEnd, FrontEndAdmin)
-admin.site.register(GuardProcess, GuardProcessAdmin)
 admin.site.register(OriginUsage, OriginUsageAdmin)
 admin.site.register(PolicyChange, PolicyChangeAdmin)
 admin.site.register(RejectedOrigin, RejectedOriginAdmin)

@@ -15,7 +15,6 @@ from django_cors_guard.models import (
     Environment,
     FrontEnd,
     GroupMode,
-    GuardProcess,
     OriginUsage,
     PolicyChange,
     RejectedOrigin,
@@ -35,9 +34,9 @@ from tests.factories import (
 )
 
 MODELS = [
-    ApiGroup, Environment, FrontEnd, GuardProcess, OriginUsage, PolicyChange, RejectedOrigin, Rejection, TrustedOrigin,
+    ApiGroup, Environment, FrontEnd, OriginUsage, PolicyChange, RejectedOrigin, Rejection, TrustedOrigin,
 ]  # fmt: skip
-LOGS = [GuardProcess, OriginUsage, PolicyChange, RejectedOrigin, Rejection]
+LOGS = [OriginUsage, PolicyChange, RejectedOrigin, Rejection]
 NAMES = [model._meta.model_name or "" for model in MODELS]
 FORBIDDEN = 403
 
@@ -53,7 +52,6 @@ def rows(production: Environment, public: ApiGroup) -> None:
     OriginUsage.objects.create(
         trusted_origin=grant, origin=grant.origin, method="GET", count=1, first_seen=NOW, last_seen=NOW
     )
-    GuardProcess.objects.create(host="web1", pid=1, environment="production", started_at=NOW)
 
 
 @pytest.fixture
