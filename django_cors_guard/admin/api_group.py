@@ -56,6 +56,10 @@ class ApiRouteInline(SharedRowsInline):
 
     model = ApiRoute
 
+    def get_extra(self, request: HttpRequest, obj: ApiGroup | None = None, **kwargs: Any) -> int:
+        """A new group begins with an empty route: without one it guards nothing."""
+        return 1 if obj is None else 0
+
 
 class ApiGroupAdmin(PolicyAdmin[ApiGroup]):
     """What trusted pages may do, and where."""

@@ -35,7 +35,7 @@ class RejectedOriginAdmin(EvidenceAdmin[RejectedOrigin]):
 
     guard_note = PROVES_NOTHING
     hostile_fields = ("origin", "environment", "api_group")
-    list_display = ["origin_shown", "status_badge", "reason_in_words", "place", "count", "last_seen"]
+    list_display = ["origin_shown", "place", "count", "reason_in_words", "status_badge", "last_seen"]
     list_filter = ["status", EnvironmentSlugFilter, ApiGroupSlugFilter, LastReasonFilter, "last_seen"]
     search_fields = ["origin"]
     ordering = ["-last_seen"]
@@ -52,8 +52,8 @@ class RejectedOriginAdmin(EvidenceAdmin[RejectedOrigin]):
     ]
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        first, *others = self.list_display
-        return [first, "trust_link", *others] if may_trust(request) else self.list_display
+        origin, place, *others = self.list_display
+        return [origin, place, "trust_link", *others] if may_trust(request) else self.list_display
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -26,7 +26,7 @@ class RejectionAdmin(EvidenceAdmin[Rejection]):
 
     guard_note = PROVES_NOTHING
     hostile_fields = ("origin", "environment", "api_group", "method", "path", "client_ip", "user_agent")
-    list_display = ["origin_shown", "reason_in_words", "place", "request_shown", "kind_in_words", "count", "last_seen"]
+    list_display = ["origin_shown", "place", "reason_in_words", "request_shown", "kind_in_words", "count", "last_seen"]
     list_filter = [EnvironmentSlugFilter, ApiGroupSlugFilter, ReasonFilter, KindFilter, "last_seen"]
     search_fields = ["origin"]
     ordering = ["-id"]
