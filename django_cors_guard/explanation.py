@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from time import time
@@ -105,11 +105,12 @@ def explain(
     headers: Iterable[str] = (),
     host: str | None = None,
     environment: Environment | str | None = None,
+    nearest_in: Collection[str] | None = None,
 ) -> Explanation:
     """Explain what a page of ``origin`` gets for ``method`` on ``path`` with the request headers ``headers``.
 
-    Without ``environment`` it is the active one. Nothing is recorded. Raises UnknownName for an environment that was
-    named and does not exist.
+    Without ``environment`` it is the active one. Nothing is recorded. ``nearest_in`` are the environments whose
+    grants may be named beside it (None: all). Raises UnknownName for an environment that was named and does not exist.
     """
     slug = _slug_of(environment)
     policy = _policy_of(slug)
@@ -121,7 +122,7 @@ def explain(
     decision = decide(facts, policy, time())
     preflight = _preflight(facts, names, policy) if _needs_preflight(method, names) else None
     deciding = preflight if preflight is not None and preflight.reason.is_refusal else decision
-    nearest = _find_nearest(sent, slug, decision.group) if deciding.reason in NEARBY_REASONS else None
+    nearest = _find_nearest(sent, slug, decision.group, nearest_in) if deciding.reason in NEARBY_REASONS else None
     route = policy.find_route(facts) if not facts.own_path else None
     return Explanation(
         origin=sent,
@@ -224,12 +225,11 @@ def _find_deciding(origin: str, environment: str, group: str) -> Grant | None:
     return _grant(found) if found is not None else None
 
 
-def _find_nearest(origin: str, environment: str, group: str) -> Nearest | None:
-    rows = (
-        TrustedOrigin.objects.using(_alias())
-        .filter(origin__in=hosts_to_search(origin))
-        .select_related("environment", "api_group", "revoked_by")[:MAX_CANDIDATES]
-    )
+def _find_nearest(origin: str, environment: str, group: str, among: Collection[str] | None) -> Nearest | None:
+    alike = TrustedOrigin.objects.using(_alias()).filter(origin__in=hosts_to_search(origin))
+    if among is not None:
+        alike = alike.filter(environment__slug__in={environment, *among})
+    rows = alike.select_related("environment", "api_group", "revoked_by")[:MAX_CANDIDATES]
     close_by = (
         TrustedOrigin.objects.using(_alias())
         .filter(environment__slug=environment)

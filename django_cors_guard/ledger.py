@@ -9,20 +9,23 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, router, transaction
-from django.db.models import BigIntegerField, Case, CharField, DateTimeField, F, Field, Value, When
+from django.db.models import BigIntegerField, Case, CharField, Count, DateTimeField, F, Field, Value, When
 from django.utils import timezone
 
 from django_cors_guard import conf
 from django_cors_guard.core.decision import Kind, Mode, Reason
+from django_cors_guard.core.networks import network_of
 from django_cors_guard.core.origins import pattern_candidates
 from django_cors_guard.core.policy import OWN_GROUP
 from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, TrustedOrigin
 from django_cors_guard.models.rejection import MAX_STORED, CardStatus, card_key
+from django_cors_guard.signals import announce, rejection_recorded
 
 logger: Final = logging.getLogger("django_cors_guard.recorder")
 
@@ -114,6 +117,7 @@ class Writer:
         self._process = uuid.uuid4()
         self._seq = 0
         self._tried: tuple[Batch, int] | None = None
+        self._rows: list[Rejection] = []
         self._network_rows: dict[str, int] = {}
         self._hour_began = 0.0
 
@@ -126,25 +130,18 @@ class Writer:
         using = router.db_for_write(Rejection)
         if self._tried is not None and self._tried[0] is batch and self._got_through(self._tried[1], using):
             self._tried = None
+            _announce(self._rows, using)
             return []
         self._seq += 1
         self._tried = (batch, self._seq)
-        entries = self._keep_budget(batch.entries, using)
         try:
-            self._write_chunk(entries, using)
+            self._write_chunk(batch.entries, using)
         except (DataError, IntegrityError, ValueError) as error:
             # Refused for its data. Anything else is the database's state, and waits until that is over.
             self._tried = None
             return _split(batch, error)
         self._tried = None
-        self._charge(entries)
         return []
-
-    def _charge(self, entries: Sequence[Entry]) -> None:
-        """Count what was written against its networks' shares of the hour."""
-        for entry in entries:
-            if isinstance(entry.key, RefusalKey) and not entry.key.overflow:
-                self._network_rows[entry.network] = self._network_rows.get(entry.network, 0) + 1
 
     def _got_through(self, seq: int, using: str) -> bool:
         """Whether the try numbered ``seq`` was committed although its reply was lost."""
@@ -155,11 +152,14 @@ class Writer:
         uses = [entry for entry in entries if isinstance(entry.key, UseKey)]
         cards = _add_up_cards(refusals)
         _ensure_cards(cards, using)
+        self._rows = rows = [_rejection(entry) for entry in refusals]
         with transaction.atomic(using=using):
-            Rejection.objects.using(using).bulk_create([_rejection(entry) for entry in refusals])
+            Rejection.objects.using(using).bulk_create(rows)
             _count_cards(cards, using)
             OriginUsage.objects.using(using).bulk_create(_usages(uses, using))
             self._sign(using)
+            # Only after the commit, and in the transaction of a request only after that one's.
+            transaction.on_commit(partial(_announce, rows, using), using=using, robust=True)
 
     def _sign(self, using: str) -> None:
         row = GuardProcess.objects.using(using).filter(pk=self._process)
@@ -174,34 +174,57 @@ class Writer:
             flush_seq=self._seq,
         )
 
-    def _keep_budget(self, entries: Sequence[Entry], using: str) -> list[Entry]:
-        """Turn what exceeds the rows of an hour into overflow."""
-        if not any(isinstance(entry.key, RefusalKey) and not entry.key.overflow for entry in entries):
-            return list(entries)
-        if monotonic() - self._hour_began > HOUR.total_seconds():
-            self._network_rows, self._hour_began = {}, monotonic()
-        budget = conf.current().audit_rows_per_hour
-        recent = Rejection.objects.using(using).filter(last_seen__gt=timezone.now() - HOUR, overflow=False)
-        left = budget - recent.count()
-        share = max(budget // NETWORK_SHARE, 1)
+    def keep_budget(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Return what may be written as it is, and as overflow what exceeds the rows of an hour.
+
+        Both bounds, of all and of one network, are counted over the rows of every process. Raises if the database is
+        away; then nothing has been decided.
+        """
+        if not any(_takes_budget(entry) for entry in entries):
+            return list(entries), []
+        rows_per_hour = conf.current().audit_rows_per_hour
+        written = self._count_last_hour()
+        left = rows_per_hour - sum(written.values())
+        networks = self._network_rows if conf.current().audit_client_ip == "none" else written
+        share = max(rows_per_hour // NETWORK_SHARE, 1)
         kept: list[Entry] = []
         surplus: list[Entry] = []
-        charged = dict(self._network_rows)
         for entry in entries:
-            if isinstance(entry.key, UseKey) or entry.key.overflow:
+            if not _takes_budget(entry):
                 kept.append(entry)
-            elif left <= 0 or (has_share(entry.network) and charged.get(entry.network, 0) >= share):
+            elif left <= 0 or (has_share(entry.network) and networks.get(entry.network, 0) >= share):
                 surplus.append(as_overflow(entry))
             else:
                 left -= 1
-                charged[entry.network] = charged.get(entry.network, 0) + 1
+                networks[entry.network] = networks.get(entry.network, 0) + 1
                 kept.append(entry)
-        return kept + merge(surplus)
+        return kept, merge(surplus)
+
+    def _count_last_hour(self) -> dict[str, int]:
+        """Return how many rows the last hour has, by the network of their client as far as it was stored."""
+        if monotonic() - self._hour_began > HOUR.total_seconds():
+            self._network_rows, self._hour_began = {}, monotonic()
+        recent = Rejection.objects.using(router.db_for_write(Rejection))
+        recent = recent.filter(last_seen__gt=timezone.now() - HOUR, overflow=False)
+        written: dict[str, int] = {}
+        for client, rows in recent.values_list("client_ip").annotate(rows=Count("pk")).order_by():
+            network = network_of(client) or client
+            written[network] = written.get(network, 0) + rows
+        return written
 
 
 def has_share(network: str) -> bool:
     """Whether ``network`` tells clients apart; behind a proxy that is not told to the guard, it is all of them."""
     return bool(network) and network not in LOOPBACK_NETWORKS
+
+
+def _takes_budget(entry: Entry) -> bool:
+    return isinstance(entry.key, RefusalKey) and not entry.key.overflow
+
+
+def _announce(rows: Iterable[Rejection], using: str) -> None:
+    for row in rows:
+        announce(rejection_recorded, Rejection, row.as_event, rejection=row, using=using)
 
 
 def _split(batch: Batch, error: Exception) -> list[Batch]:

@@ -11,14 +11,14 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_network
 from time import monotonic, time
 from typing import Any, Final, NamedTuple
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from django_cors_guard import conf, ledger
 from django_cors_guard.core.decision import Kind, Mode, Reason
+from django_cors_guard.core.networks import network_of
 from django_cors_guard.ledger import Entry, RefusalKey, UseKey, has_share
 
 logger: Final = logging.getLogger("django_cors_guard.recorder")
@@ -57,6 +57,7 @@ class _Tally:
     first: float
     last: float
     count: int
+    dated: int = 0
     written: bool = False
     network: str = ""
     client: str = ""
@@ -82,6 +83,7 @@ class Recorder:
         self._overflow: dict[RefusalKey, _Tally] = {}
         self._uses: dict[tuple[str, str, str], _Tally] = {}
         self._waiting_of_network: dict[str, int] = {}
+        self._due: list[Entry] = []
         self._outbox: list[ledger.Batch] = []
         self._writer = ledger.Writer()
         self._thread: threading.Thread | None = None
@@ -114,26 +116,25 @@ class Recorder:
 
     def use(self, group: str, origin: str, method: str) -> None:
         """Count one request of a trusted origin."""
-        # On the path of every allowed request, so a bare tuple: it becomes a ``UseKey`` when it is written.
-        key = (group, origin, method if len(method) <= MAX_METHOD else method[:MAX_METHOD])
-        now = time()
+        # On the path of every allowed request, so a bare tuple (it becomes a ``UseKey`` when it is written), and no
+        # clock: ``_date_uses`` sees within a flush that the count has moved.
         with self._lock:
-            tally = self._uses.get(key)
-            is_new = tally is None
-            if tally is None:
-                tally = self._open_use(key, now)
-            tally.count += 1
-            tally.last = now
-        if is_new:
-            # Never under the lock, which writing takes itself.
-            self._settle(conf.current())
+            try:
+                self._uses[group, origin, method].count += 1
+            except KeyError:
+                self._open_use(group, origin, method).count += 1
+            else:
+                return
+        # Never under the lock, which writing takes itself.
+        self._settle(conf.current())
 
     def _open_refusal(self, key: RefusalKey, refusal: Refusal, config: conf.GuardSettings) -> _Tally:
+        if len(self._refusals) >= config.audit_max_pending:
+            return self._open_overflow(key)
         network = network_of(refusal.client)
         share = max(config.audit_max_pending // NETWORK_SHARE, 1)
-        crowded = len(self._refusals) >= config.audit_max_pending
-        if crowded or (has_share(network) and self._waiting_of_network.get(network, 0) >= share):
-            return self._overflow.setdefault(key.as_overflow(), _Tally(monotonic(), time(), time(), 0))
+        if has_share(network) and self._waiting_of_network.get(network, 0) >= share:
+            return self._open_overflow(key)
         now = time()
         tally = _Tally(
             monotonic(),
@@ -148,10 +149,26 @@ class Recorder:
         self._waiting_of_network[network] = self._waiting_of_network.get(network, 0) + 1
         return tally
 
-    def _open_use(self, key: tuple[str, str, str], now: float) -> _Tally:
-        if len(self._uses) >= conf.current().audit_max_pending:
-            key = (key[0], "", "")
+    def _open_overflow(self, key: RefusalKey) -> _Tally:
+        key = key.as_overflow()
+        return self._overflow.get(key) or self._overflow.setdefault(key, _Tally(monotonic(), time(), time(), 0))
+
+    def _open_use(self, group: str, origin: str, method: str) -> _Tally:
+        key = (group, origin, method[:MAX_METHOD])
+        if key not in self._uses and len(self._uses) >= conf.current().audit_max_pending:
+            key = (group, "", "")
+        now = time()
         return self._uses.setdefault(key, _Tally(monotonic(), now, now, 0))
+
+    def _date_uses(self) -> None:
+        """Note which were used since the last time; a rollup begins where the one before it ended."""
+        now = time()
+        for tally in self._uses.values():
+            if tally.count == 0:
+                tally.first = now
+            elif tally.count != tally.dated:
+                tally.last = now
+            tally.dated = tally.count
 
     def _settle(self, config: conf.GuardSettings) -> None:
         """See to it that what was recorded is written in time, without doing it here where a thread can."""
@@ -188,7 +205,7 @@ class Recorder:
 
     def _is_waiting(self) -> bool:
         with self._lock:
-            return bool(self._outbox or self._refusals or self._overflow or self._uses)
+            return bool(self._outbox or self._due or self._refusals or self._overflow or self._uses)
 
     @property
     def writes_at_once(self) -> bool:
@@ -217,11 +234,32 @@ class Recorder:
     def _write_out(self, *, everything: bool) -> None:
         # What waits from before goes first, whole and under its own number; only then is more taken out of memory.
         self._empty_outbox()
-        self._outbox = ledger.cut(self._take(everything=everything))
-        self._empty_outbox()
+        if self._due:
+            self._write_due(everything=everything)
+        self._due = self._take(everything=everything)
+        self._write_due(everything=everything)
         if self._failures:
             logger.warning("The audit log is written again.")
         self._failures, self._retry_at = 0, 0.0
+
+    def _write_due(self, *, everything: bool) -> None:
+        kept, surplus = self._writer.keep_budget(self._due)
+        if everything or self.writes_at_once:
+            kept, surplus = ledger.merge([*kept, *surplus]), []
+        self._due, self._outbox = [], ledger.cut(kept)
+        self._put_back(surplus)
+        self._empty_outbox()
+
+    def _put_back(self, surplus: list[Entry]) -> None:
+        """What exceeds the rows of an hour waits with the other overflow for one row a window."""
+        with self._lock:
+            for entry in surplus:
+                assert isinstance(entry.key, RefusalKey)  # noqa: S101 - narrows the type; uses have no budget
+                fresh = _Tally(monotonic(), entry.first, entry.last, 0)
+                tally = self._overflow.setdefault(entry.key, fresh)
+                first = entry.first if not tally.count else min(tally.first, entry.first)
+                tally.add(entry.last, entry.times)
+                tally.first = first
 
     def _empty_outbox(self) -> None:
         while self._outbox:
@@ -241,6 +279,7 @@ class Recorder:
         mono = monotonic()
         entries: list[Entry] = []
         with self._lock:
+            self._date_uses()
             books: tuple[dict[Any, _Tally], ...] = (self._refusals, self._overflow, self._uses)
             for book in books:
                 for key in list(book):
@@ -250,7 +289,8 @@ class Recorder:
                     first_sighting = not tally.written and book is not self._overflow
                     if tally.count and (everything or at_once or over or first_sighting):
                         entries.append(_entry_of(key, tally))
-                        tally.count, tally.written = 0, True
+                        tally.count, tally.dated, tally.written = 0, 0, True
+                        tally.first = tally.last
                     if over or everything or at_once:
                         del book[key]
                         if book is self._refusals:
@@ -271,7 +311,8 @@ class Recorder:
     def close(self) -> None:
         """Write everything; the process ends."""
         if self._is_waiting() and not conf.in_tests():
-            close_old_connections()
+            # A connection of this thread's may have died unnoticed, and there is no second try.
+            connections.close_all()
             self.flush(everything=True)
 
 
@@ -291,17 +332,6 @@ def tidy_text(text: str) -> str:
         return cut
     escaped = cut.encode("ascii", "backslashreplace").decode("ascii")
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)[:MAX_TEXT]
-
-
-def network_of(client: str) -> str:
-    """Return the network of an address: /24 of IPv4, /48 of IPv6; blank for what is no address."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return ""
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return str(ip_network(f"{address}/{24 if isinstance(address, IPv4Address) else 48}", strict=False))
 
 
 def stored_client(client: str, how: str) -> str:

@@ -26,6 +26,7 @@ from django_cors_guard.core.origins import (
     OriginKind,
     Problem,
     check_rules,
+    parse_canonical,
     parse_origin,
     pattern_candidates,
 )
@@ -48,7 +49,7 @@ from django_cors_guard.models import (
     TrustedOrigin,
     policy_write,
 )
-from django_cors_guard.models.rejection import CardStatus, card_key
+from django_cors_guard.models.rejection import MAX_STORED, CardStatus, card_key
 from django_cors_guard.models.trusted_origin import REINSTATED, REVOKED, Status, rules_for
 
 PROTECTED_PERMISSION: Final = "cors_guard.change_protected_environment"
@@ -174,8 +175,65 @@ def trust(
             created_by_id=actor.pk if actor is not None else None,
         )
         grant.save(using=_alias())
-        _mark_card(grant, CardStatus.TRUSTED)
+        _mark_card(grant, CardStatus.TRUSTED, actor)
         return grant
+
+
+def check_card_origin(origin: str) -> None:
+    """Raise RefusedOrigin or InvalidRequest if ``origin``, as some request sent it, cannot be trusted from its card.
+
+    Whoever can send a request chooses what a card says, so only an exact origin, spelt as browsers send it, will do.
+    """
+    if len(origin) >= MAX_STORED:
+        message = _("It was cut to %(limit)d characters, so it is not what was sent.")
+        raise InvalidRequest(message % {"limit": MAX_STORED})
+    parsed = parse_origin(origin)
+    if parsed.origin is None:
+        # No suggestion here: what a stranger sent is either an origin or it is not.
+        raise RefusedOrigin(origin, tuple(problem._replace(detail="") for problem in parsed.problems))
+    if parse_canonical(origin) is None:
+        raise RefusedOrigin(origin, (Problem("not_canonical", origin),))
+    if parsed.origin.is_pattern:
+        raise InvalidRequest(
+            _("It is a pattern. Browsers send none: somebody made it up, to be let in with more than one origin.")
+        )
+
+
+def trust_card(
+    card: RejectedOrigin,
+    *,
+    actor: AbstractBaseUser | None = None,
+    note: str = "",
+    expires_at: datetime | None = None,
+    front_end: FrontEnd | str | None = None,
+) -> TrustedOrigin:
+    """Trust the origin of ``card`` where it was refused, as ``trust`` would; raises what ``check_card_origin`` does."""
+    check_card_origin(card.origin)
+    grant = trust(
+        card.origin,
+        environment=card.environment,
+        api_group=card.api_group,
+        actor=actor,
+        note=note,
+        expires_at=expires_at,
+        front_end=front_end,
+    )
+    # Where the grant stood already, say because only a method was refused, nothing else had marked the card.
+    _mark_card(grant, CardStatus.TRUSTED, actor)
+    return grant
+
+
+def ignore(card: RejectedOrigin, *, actor: AbstractBaseUser | None = None) -> RejectedOrigin:
+    """Set ``card`` aside and return it; it goes on counting. What is ignored already stays as it is.
+
+    It is no change of the policy and takes no revision. Raises InvalidRequest for a card that is trusted.
+    """
+    rows = RejectedOrigin.objects.using(_alias()).filter(pk=card.pk)
+    rows.filter(status=CardStatus.NEW).update(status=CardStatus.IGNORED, **_sign(actor))
+    card.refresh_from_db(using=_alias())
+    if card.status == CardStatus.TRUSTED:
+        raise InvalidRequest(_("This origin is trusted here. Revoke it if it should not be."))
+    return card
 
 
 def preview_trust(
@@ -362,18 +420,18 @@ def amend(
         if problems:
             raise RefusedOrigin(grant.origin, problems)
         with policy_write(actor=actor, action=RENEWED, using=_alias()):
-            _move_end(grant.pk, expires_at)
+            _move_end(grant.pk, expires_at, actor)
             _describe(grant, note, owner)
     trusted_origin.refresh_from_db()
     return trusted_origin
 
 
-def _move_end(pk: int, expires_at: datetime | None) -> None:
+def _move_end(pk: int, expires_at: datetime | None, actor: AbstractBaseUser | None) -> None:
     grant = _locked(pk)
     grant.expires_at = expires_at
     grant.save(using=_alias(), update_fields=["expires_at"])
     if grant.revoked_at is None:
-        _mark_card(grant, CardStatus.TRUSTED)
+        _mark_card(grant, CardStatus.TRUSTED, actor)
 
 
 def _describe(grant: TrustedOrigin, note: str, front_end: FrontEnd | None) -> None:
@@ -398,7 +456,7 @@ def reinstate(
             grant.revoked_at, grant.revoked_by, grant.revoke_reason = None, None, ""
             grant.save(using=_alias())
             TrustedOrigin.objects.using(_alias()).filter(pk=grant.pk).update(revoked_by=None, revoke_reason="")
-            _mark_card(grant, CardStatus.TRUSTED)
+            _mark_card(grant, CardStatus.TRUSTED, actor)
     trusted_origin.refresh_from_db()
     return trusted_origin
 
@@ -541,13 +599,19 @@ def _renew(
         grant.expires_at = expires_at
         with policy_write(actor=actor, action=RENEWED, using=_alias()):
             grant.save(using=_alias(), update_fields=["expires_at"])
-            _mark_card(grant, CardStatus.TRUSTED)
+            _mark_card(grant, CardStatus.TRUSTED, actor)
     return grant
 
 
-def _mark_card(grant: TrustedOrigin, status: CardStatus) -> None:
+def _mark_card(grant: TrustedOrigin, status: CardStatus, actor: AbstractBaseUser | None) -> None:
+    """Set the status of the grant's card, if there is one; whoever set the same one before keeps the credit."""
     key = card_key(grant.environment.slug, grant.api_group.slug, grant.origin)
-    RejectedOrigin.objects.using(_alias()).filter(key=key).update(status=status)
+    cards = RejectedOrigin.objects.using(_alias()).filter(key=key).exclude(status=status)
+    cards.update(status=status, **_sign(actor))
+
+
+def _sign(actor: AbstractBaseUser | None) -> dict[str, Any]:
+    return {"status_by": actor.pk if actor is not None else None, "status_at": timezone.now()}
 
 
 def _locked(pk: int) -> TrustedOrigin:
@@ -707,6 +771,7 @@ __all__ = [
     "Preview",
     "Receipt",
     "amend",
+    "check_card_origin",
     "check_expiry",
     "check_protected",
     "check_shared",
@@ -714,11 +779,13 @@ __all__ = [
     "find_api_group",
     "find_environment",
     "find_front_end",
+    "ignore",
     "preview_revocation",
     "preview_trust",
     "reinstate",
     "revoke",
     "revoke_origin",
     "trust",
+    "trust_card",
     "trust_many",
 ]

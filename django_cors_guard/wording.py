@@ -173,6 +173,8 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "changed": _("changed"),
     "deleted": _("deleted"),
     "loaded": _("loaded from a fixture"),
+    "migrated": _("revised after a migration"),
+    "bumped": _("revised, and nothing changed"),
 }
 
 DIFFERENCES: Final[Mapping[str, Any]] = {

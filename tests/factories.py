@@ -13,6 +13,7 @@ from django_cors_guard.models import (
     Environment,
     FrontEnd,
     GroupMode,
+    OriginUsage,
     RejectedOrigin,
     Rejection,
     TrustedOrigin,
@@ -107,6 +108,18 @@ class RejectedOriginFactory(DjangoModelFactory[RejectedOrigin]):
     first_seen = NOW
     last_seen = NOW
     last_reason = "unknown_origin"
+
+
+class OriginUsageFactory(DjangoModelFactory[OriginUsage]):
+    class Meta:
+        model = OriginUsage
+
+    trusted_origin = factory.SubFactory(TrustedOriginFactory)
+    origin = factory.LazyAttribute(lambda row: row.trusted_origin.origin if row.trusted_origin else "")
+    method = "GET"
+    count = 1
+    first_seen = NOW
+    last_seen = NOW
 
 
 class UserFactory(DjangoModelFactory[User]):

@@ -1,5 +1,6 @@
 """Real servers for the browser tests: the example project in its own processes, on its own PostgreSQL database."""
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -30,6 +32,14 @@ WORKERS = 4
 SERVERS = {
     "gunicorn": ["-m", "gunicorn", "example_project.wsgi", "--workers", f"{WORKERS}", "--bind"],
     "uvicorn": ["-m", "uvicorn", "example_project.asgi:application", "--workers", f"{WORKERS}", "--port"],
+}
+
+#: The same, in other ways that end a process or begin one differently.
+VARIANTS = {
+    "gunicorn with threads": [*SERVERS["gunicorn"][:-1], "--worker-class", "gthread", "--threads", "4", "--bind"],
+    "gunicorn that preloads": [*SERVERS["gunicorn"][:-1], "--preload", "--bind"],
+    # One process, which gets the signal itself instead of being told by its supervisor.
+    "uvicorn alone": ["-m", "uvicorn", "example_project.asgi:application", "--port"],
 }
 
 
@@ -61,6 +71,12 @@ class Api:
     process: subprocess.Popen[bytes]
     log: Path
 
+    def read(self, path: str, **headers: str) -> Any:
+        """Return the JSON that a page of the site's own gets."""
+        request = urllib.request.Request(f"{self.origin}{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
     def ask(self, path: str, origin: str) -> tuple[int, str | None]:
         """Ask over a connection of its own, so that any worker may answer: the status and who may read the answer."""
         request = urllib.request.Request(f"{self.origin}{path}", headers={"Origin": origin})
@@ -86,12 +102,13 @@ def manage(database_url: str, *arguments: str) -> str:
 
 
 @contextmanager
-def serving_api(server: str, database_url: str, port: int, log: Path) -> Iterator[Api]:
+def serving_api(server: str, database_url: str, port: int, log: Path, *options: str) -> Iterator[Api]:
     """Serve the example project until the block ends, then stop it as a process manager would."""
-    bind = f"{HOST}:{port}" if server == "gunicorn" else f"{port}"
+    bind = f"{HOST}:{port}" if server.startswith("gunicorn") else f"{port}"
+    arguments = {**SERVERS, **VARIANTS}[server]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *SERVERS[server], bind],
+            [sys.executable, *arguments, bind, *options],
             cwd=ROOT,
             env=environ_for(database_url),
             stdout=output,

@@ -32,7 +32,7 @@ from django_cors_guard.models import (
     Rejection,
     TrustedOrigin,
 )
-from django_cors_guard.recorder import Recorder, Refusal, network_of, stored_client, tidy_text
+from django_cors_guard.recorder import Recorder, Refusal, stored_client, tidy_text
 from django_cors_guard.testing import override_cors_guard
 from tests.factories import ApiGroupFactory, EnvironmentFactory
 
@@ -161,6 +161,44 @@ def test_usage_is_rolled_up_by_grant_origin_and_method(
         (grant.pk, "https://app.example.com", "POST", 1),
         (None, "https://gone.example.com", "GET", 1),
     ]
+
+
+def test_usage_tells_when_within_a_flush(
+    recorder: Recorder, clock: Clock, monkeypatch: pytest.MonkeyPatch, production: Environment, public: ApiGroup
+) -> None:
+    """Three uses in one window, each a flush apart from the next; then a window in which nothing came for a while."""
+    now = [1_000_000.0]
+    monkeypatch.setattr("django_cors_guard.recorder.time", lambda: now[0])
+    services.trust("https://app.example.com", environment="production", api_group="public")
+
+    def pass_by(seconds: int, *, using: bool = False) -> None:
+        if using:
+            recorder.use("public", "https://app.example.com", "GET")
+        for _ in range(seconds):
+            now[0] += 1
+            clock.mono += 1
+            recorder.flush()
+
+    pass_by(1, using=True)
+    pass_by(10)
+    for _ in range(3):
+        pass_by(5, using=True)
+    pass_by(60)
+    rows = OriginUsage.objects.order_by("pk").values_list("count", "first_seen", "last_seen")
+    spans = [(count, first.timestamp() - 1_000_000, last.timestamp() - 1_000_000) for count, first, last in rows]
+    assert [count for count, _first, _last in spans] == [1, 3]
+    assert spans[0][1:] == (0, 1)
+    _count, first, last = spans[1]
+    assert 10 <= first <= 11
+    assert 21 <= last <= 22
+
+
+def test_method_of_any_length_is_one_key_of_usage(recorder: Recorder, production: Environment) -> None:
+    with override_cors_guard(AUDIT_MAX_PENDING=1):
+        for _ in range(3):
+            recorder.use("public", "https://app.example.com", "X" * 5000)
+    recorder.flush(everything=True)
+    assert list(OriginUsage.objects.values_list("method", "count")) == [("X" * 64, 3)]
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
@@ -563,23 +601,6 @@ def test_method_of_a_use_is_stored_cut_and_printable(recorder: Recorder) -> None
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("client", "network"),
-    [
-        ("203.0.113.7", "203.0.113.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("::ffff:203.0.113.7", "203.0.113.0/24"),
-        ("fe80::1%eth0", "fe80::/48"),
-        ("unix:", ""),
-        ("203.0.113.7, 10.0.0.1", ""),
-        ("\x00" * 1000, ""),
-        ("", ""),
-    ],
-)
-def test_network_of_an_address(client: str, network: str) -> None:
-    assert network_of(client) == network
 
 
 @pytest.mark.parametrize(("how", "stored"), [("none", ""), ("truncated", "203.0.113.0/24"), ("full", "203.0.113.7")])

@@ -27,6 +27,7 @@ from django_cors_guard.models import (
     TrustedOrigin,
     writing,
 )
+from django_cors_guard.models.rejection import CardStatus
 from tests.factories import (
     ApiGroupFactory,
     EnvironmentFactory,
@@ -722,3 +723,36 @@ def test_preview_of_a_revocation_is_its_receipt_and_writes_nothing() -> None:
     assert (seen.closed, seen.refused, seen.patterns) == (done.closed, done.refused, done.patterns)
     with pytest.raises(RefusedOrigin):
         services.preview_revocation("null")
+
+
+# --- cards ------------------------------------------------------------------------------------------------------------
+
+
+def test_card_of_a_grant_says_who_trusted_it_and_keeps_that() -> None:
+    ana, bob = UserFactory.create(username="ana"), UserFactory.create(username="bob")
+    card = RejectedOriginFactory.create(origin=ORIGIN)
+    grant = services.trust_card(card, actor=ana)
+    card.refresh_from_db()
+    assert (card.status, card.status_by, grant.created_by) == (CardStatus.TRUSTED, ana, ana)
+    at = card.status_at
+    services.trust_card(card, actor=bob, expires_at=timezone.now() + timedelta(days=1))
+    card.refresh_from_db()
+    assert (card.status_by, card.status_at) == (ana, at)
+
+
+def test_ignored_card_that_is_trusted_says_who_did_that() -> None:
+    ana, bob = UserFactory.create(username="ana"), UserFactory.create(username="bob")
+    card = services.ignore(RejectedOriginFactory.create(origin=ORIGIN), actor=ana)
+    assert (card.status, card.status_by) == (CardStatus.IGNORED, ana)
+    trust(ORIGIN, actor=bob)
+    card.refresh_from_db()
+    assert (card.status, card.status_by) == (CardStatus.TRUSTED, bob)
+
+
+def test_ignore_is_no_change_of_the_policy() -> None:
+    card = RejectedOriginFactory.create()
+    before = revision(), PolicyChange.objects.count()
+    services.ignore(card)
+    assert (revision(), PolicyChange.objects.count()) == before
+    assert card.status_by is None
+    assert card.status_at is not None

@@ -12,9 +12,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_cors_guard.core.origins import Problem, parse_canonical, parse_origin
+from django_cors_guard.core.origins import Problem
+from django_cors_guard.exceptions import InvalidRequest, RefusedOrigin
 from django_cors_guard.models import ApiGroup, Environment, RejectedOrigin, TrustedOrigin
-from django_cors_guard.models.rejection import MAX_STORED
+from django_cors_guard.services import check_card_origin
 from django_cors_guard.wording import word_problem
 
 #: The one parameter that prefills the form for trusting.
@@ -70,16 +71,12 @@ def read_card(card: RejectedOrigin) -> Reading:
 
 def list_origin_obstacles(origin: str) -> list[str]:
     """Return in words why ``origin``, as some request sent it, cannot be trusted."""
-    if len(origin) >= MAX_STORED:
-        return [_("It was cut to %(limit)d characters, so it is not what was sent.") % {"limit": MAX_STORED}]
-    parsed = parse_origin(origin)
-    if parsed.origin is None:
-        # No suggestion here: what a stranger sent is either an origin or it is not.
-        return [word_problem(problem._replace(detail="")) for problem in parsed.problems]
-    if parse_canonical(origin) is None:
-        return [word_problem(Problem("not_canonical", origin))]
-    if parsed.origin.is_pattern:
-        return [_("It is a pattern. Browsers send none: somebody made it up, to be let in with more than one origin.")]
+    try:
+        check_card_origin(origin)
+    except RefusedOrigin as error:
+        return [word_problem(problem) for problem in error.problems]
+    except InvalidRequest as error:
+        return [error.message]
     return []
 
 

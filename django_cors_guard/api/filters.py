@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.db import connections
-from django.db.models import CharField, F, Func, QuerySet
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Substr
 from django_filters import rest_framework as django_filters  # type: ignore[import-untyped]  # it ships no types
 from rest_framework.request import Request
 
@@ -22,15 +21,10 @@ from django_cors_guard.api.errors import (
     describe_unknown_name,
     show,
 )
-from django_cors_guard.api.times import BadTime, parse_time
-from django_cors_guard.core.origins import parse_origin
-from django_cors_guard.core.policy import OWN_GROUP
+from django_cors_guard.api.exact import Binary
+from django_cors_guard.api.numbers import BadNumber
+from django_cors_guard.api.times import BadTime
 from django_cors_guard.exceptions import UnknownName
-from django_cors_guard.models import Rejection, TrustedOrigin
-from django_cors_guard.models.rejection import KIND_CHOICES, REASON_CHOICES
-from django_cors_guard.models.trusted_origin import Status
-from django_cors_guard.recorder import tidy_text
-from django_cors_guard.services import find_api_group, find_environment, find_front_end
 
 Read = Callable[[str], Any]
 
@@ -57,7 +51,7 @@ class ReadField(forms.Field):
             return self.read(value)
         except UnknownName as error:
             raise Refused(describe_unknown_name(error)) from error
-        except BadTime as error:
+        except (BadTime, BadNumber) as error:
             raise Refused(ErrorItem(error.code, str(error), value=show(value))) from error
 
 
@@ -106,14 +100,26 @@ class ExactFilter(ReadFilter):
             return rows
         # MariaDB's usual collations ignore case and trailing spaces. The plain comparison stays, for its index.
         name = f"exact_{self.field_name}"
-        exact: QuerySet[Any] = rows.alias(**{name: _Binary(F(self.field_name))}).filter(**{f"{name}__in": value})
+        exact: QuerySet[Any] = rows.alias(**{name: Binary(F(self.field_name))}).filter(**{f"{name}__in": value})
         return exact
 
 
-class _Binary(Func):
-    function = "BINARY"
-    template = "%(function)s %(expressions)s"
-    output_field = CharField()
+class PrefixFilter(ReadFilter):
+    """Compares the beginning of texts with what ``read`` returns, letter by letter on every database."""
+
+    def filter(self, qs: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        if value is None:
+            return qs
+        rows: QuerySet[Any] = qs.filter(**{f"{self.field_name}__startswith": value})
+        vendor = connections[rows.db].vendor
+        if vendor == "mysql":
+            # LIKE BINARY is exact and uses no index; the plain comparison does.
+            rows = rows.filter(**{f"{self.field_name}__istartswith": value})
+        if vendor == "sqlite":
+            # There LIKE takes upper case for lower case.
+            name = f"start_of_{self.field_name}"
+            rows = rows.alias(**{name: Substr(self.field_name, 1, len(value))}).filter(**{name: Value(value)})
+        return rows
 
 
 class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # as above
@@ -129,101 +135,21 @@ class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # as abo
 
 
 class StrictFilterBackend(django_filters.DjangoFilterBackend):  # type: ignore[misc]  # as above
-    """Checks every parameter of a list, those of the page too, so that one answer names all that is wrong."""
+    """Checks every parameter, those of the page too, so that one answer names all that is wrong."""
 
     filterset_base = StrictFilterSet
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         given = request.query_params
         filterset = self.get_filterset(request, queryset, view)
-        errors = parameters.find_errors(given, (*filterset.filters, *view.paginator.parameters))
+        known = [] if filterset is None else list(filterset.filters)
+        errors = parameters.find_errors(given, (*known, *view.shape.parameters))
         spoilt = {error.field for error in errors}
-        values = [*filterset.find_errors(), *view.paginator.find_errors(given.dict())]
+        values = [] if filterset is None else filterset.find_errors()
+        values += view.shape.find_errors(given.dict())
         errors += [error for error in values if error.field not in spoilt]
         if errors:
             raise InvalidInput(errors)
-        narrowed: QuerySet[Any] = filterset.qs
+        view.narrowed_by = filterset
+        narrowed: QuerySet[Any] = queryset if filterset is None else filterset.qs
         return narrowed
-
-
-def _read_rejected_origin(text: str) -> list[str]:
-    """Return what is stored for ``text``: as browsers send it, and as somebody else may have sent it."""
-    parsed = parse_origin(text).origin
-    spellings = [parsed.text, text] if parsed is not None else [text]
-    return list(dict.fromkeys(tidy_text(spelling) for spelling in spellings))
-
-
-def _read_trusted_origin(text: str) -> list[str]:
-    parsed = parse_origin(text).origin
-    return [parsed.text if parsed is not None else tidy_text(text)]
-
-
-def _read_logged(column: str, find: Callable[[str], Any], own: Iterable[str] = ()) -> Read:
-    """Return a reader of a slug that exists, or that only old rows still know: evidence outlives its group."""
-
-    def read(text: str) -> list[str]:
-        if text not in own:
-            try:
-                find(text)
-            except UnknownName:
-                # What is no printable ASCII is never stored, and not every database takes it.
-                if text != tidy_text(text) or not Rejection.objects.filter(**{column: text}).exists():
-                    raise
-        return [text]
-
-    return read
-
-
-class RejectionFilterSet(StrictFilterSet):
-    """Filters of the audit log. A rollup belongs to the moment it was last seen, so windows that adjoin share none."""
-
-    environment = ExactFilter(read=_read_logged("environment", find_environment))
-    api_group = ExactFilter(read=_read_logged("api_group", find_api_group, own=(OWN_GROUP,)))
-    origin = ExactFilter(read=_read_rejected_origin)
-    reason = OneOfFilter(choices=REASON_CHOICES)
-    kind = OneOfFilter(choices=KIND_CHOICES)
-    since = ReadFilter(field_name="last_seen", lookup_expr="gte", read=parse_time)
-    until = ReadFilter(field_name="last_seen", lookup_expr="lt", read=parse_time)
-
-    class Meta:
-        model = Rejection
-        fields: Final[list[str]] = []
-
-    def find_errors(self) -> list[ErrorItem]:
-        errors = super().find_errors()
-        since, until = (self.form.cleaned_data.get(name) for name in ("since", "until"))
-        if since is not None and until is not None and since > until:
-            text = _("“since” lies after “until”, so nothing can be in between.")
-            errors.append(ErrorItem("since_after_until", text, "since", show(self.data.get("since"))))
-        return errors
-
-
-class TrustedOriginFilterSet(StrictFilterSet):
-    """Filters of the grants."""
-
-    environment = ReadFilter(read=find_environment)
-    api_group = ReadFilter(read=find_api_group)
-    origin = ExactFilter(read=_read_trusted_origin)
-    front_end = ReadFilter(read=find_front_end)
-    status = OneOfFilter(choices=Status.choices, method="narrow_to_status")
-
-    class Meta:
-        model = TrustedOrigin
-        fields: Final[list[str]] = []
-
-    def narrow_to_status(self, rows: QuerySet[Any], name: str, status: str) -> QuerySet[Any]:
-        """Narrow as far as the database can tell; ``find_keep`` sorts out the rest."""
-        if status == Status.REVOKED:
-            return rows.filter(revoked_at__isnull=False)
-        rows = rows.filter(revoked_at=None)
-        if status == Status.EXPIRED:
-            return rows.filter(expires_at__lte=timezone.now())
-        return rows
-
-
-def find_keep(status: str | None) -> Callable[[TrustedOrigin], bool] | None:
-    """Return the test of a grant's status that the database cannot make, for it takes the safety rules; or None."""
-    if status is None or status == Status.REVOKED:
-        return None
-    now = timezone.now()
-    return lambda grant: grant.status(now) == status

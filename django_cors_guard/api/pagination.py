@@ -5,9 +5,10 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 from urllib.parse import urlencode
 
+from django.db import router
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.pagination import BasePagination
@@ -16,8 +17,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from django_cors_guard.api.errors import ErrorItem, InvalidInput, show
+from django_cors_guard.api.numbers import MAX_NUMBER, BadNumber, read_number
 
 CURSOR: Final = "cursor"
+AFTER: Final = "after"
 PAGE_SIZE: Final = "page_size"
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1000
@@ -26,7 +29,6 @@ MAX_EXAMINED: Final = 5000
 
 _OLDER: Final = "o"
 _NEWER: Final = "n"
-_MAX_ID: Final = 2**63 - 1
 _MAX_TOKEN: Final = 40
 
 Keep = Callable[[Any], bool]
@@ -50,7 +52,7 @@ class Cursor(NamedTuple):
         except (binascii.Error, UnicodeError):
             return None
         direction, digits = text[:1], text[1:]
-        if direction not in {_OLDER, _NEWER} or not digits.isdecimal() or int(digits) > _MAX_ID:
+        if direction not in {_OLDER, _NEWER} or not digits.isdecimal() or int(digits) > MAX_NUMBER:
             return None
         found = cls(direction == _OLDER, int(digits))
         # Exactly as it was written: a token that was cut or added to is no place in the list.
@@ -70,7 +72,8 @@ class _Page(NamedTuple):
 class IdCursorPagination(BasePagination):
     """Keyset pagination on ``-id``. An id is unique, so rows of one instant are neither skipped nor repeated."""
 
-    parameters: Final = (CURSOR, PAGE_SIZE)
+    parameters: ClassVar[tuple[str, ...]] = (CURSOR, PAGE_SIZE)
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def find_errors(self, given: Mapping[str, str]) -> list[ErrorItem]:
         """Return what is wrong with the parameters of the page."""
@@ -112,18 +115,78 @@ class IdCursorPagination(BasePagination):
         preceding = Cursor(older=False, id=page.top) if page.has_newer and page.top is not None else None
         return Response({"next": self._link(following), "previous": self._link(preceding), "results": data})
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page; REST framework's hook for schema generators."""
+        link = {"type": "string", "format": "uri", "nullable": True}
+        properties = {"next": link, "previous": link, "results": schema}
+        return {"type": "object", "required": list(properties), "properties": properties}
+
     def _link(self, cursor: Cursor | None) -> str | None:
-        if cursor is None:
-            return None
-        query = urlencode({**self.given, CURSOR: cursor.encode()})
+        return self._link_to(**{CURSOR: cursor.encode()}) if cursor is not None else None
+
+    def _link_to(self, **changed: str) -> str:
+        query = urlencode({**self.given, **changed})
         return f"{self.request.build_absolute_uri(self.request.path)}?{query}"
 
 
+class LogPagination(IdCursorPagination):
+    """As above, and for exporters: with ``after`` the rows behind that id, oldest first.
+
+    Each answer names its ``checkpoint``: where to go on. Whoever asks for what is ``after`` it, now or next week, gets
+    every row that was written exactly once. ``next`` leads on while there is more that is ready. The view's ``settle``
+    says which rows are: none may be handed out while one of a smaller id can still appear.
+    """
+
+    parameters = (CURSOR, PAGE_SIZE, AFTER)
+
+    def find_errors(self, given: Mapping[str, str]) -> list[ErrorItem]:
+        errors = super().find_errors(given)
+        mark = given.get(AFTER)
+        if mark is not None and CURSOR in given:
+            text = _("Go on with “after” or with “cursor”: they walk opposite ways.")
+            errors.append(ErrorItem("conflicting_parameters", text, AFTER, show(mark)))
+        elif mark is not None:
+            try:
+                read_number(mark)
+            except BadNumber as error:
+                errors.append(ErrorItem(error.code, str(error), AFTER, show(mark)))
+        return errors
+
+    def paginate_queryset(  # type: ignore[override]  # as above
+        self, queryset: QuerySet[Any], request: Request, view: Any = None, *, keep: Keep | None = None
+    ) -> list[Any]:
+        given = request.query_params.dict()
+        self.checkpoint: int | None = None
+        if AFTER not in given or self.find_errors(given):
+            return super().paginate_queryset(queryset, request, view, keep=keep)
+        self.request, self.given = request, given
+        mark = read_number(given[AFTER])
+        size = _read_size(given.get(PAGE_SIZE, "")) or DEFAULT_PAGE_SIZE
+        # The write database: a replica that lags shows neither what is there nor in which order it came.
+        rows = queryset.using(router.db_for_write(queryset.model)).filter(pk__gt=mark).order_by("pk")
+        ready = view.settle(list(rows[: size + 1]))
+        self.has_more = len(ready) > size
+        found: list[Any] = ready[:size]
+        self.checkpoint = found[-1].pk if found else mark
+        return found
+
+    def get_paginated_response(self, data: Any) -> Response:
+        if self.checkpoint is None:
+            return super().get_paginated_response(data)
+        onward = self._link_to(**{AFTER: str(self.checkpoint)}) if self.has_more else None
+        return Response({"next": onward, "previous": None, "checkpoint": self.checkpoint, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        found = super().get_paginated_response_schema(schema)
+        mark = {"type": "integer", "format": "int64", "description": "Only with “after”: where to go on."}
+        return {**found, "properties": {**found["properties"], "checkpoint": mark}}
+
+
 def _read_size(text: str) -> int | None:
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE_SIZE))):
+    try:
+        return read_number(text, least=1, most=MAX_PAGE_SIZE)
+    except BadNumber:
         return None
-    size = int(text)
-    return size if 1 <= size <= MAX_PAGE_SIZE else None
 
 
 def _read_older(queryset: QuerySet[Any], cursor: Cursor | None, size: int, keep: Keep | None) -> _Page:
@@ -137,7 +200,7 @@ def _read_older(queryset: QuerySet[Any], cursor: Cursor | None, size: int, keep:
 def _read_newer(queryset: QuerySet[Any], cursor: Cursor, size: int, keep: Keep | None) -> _Page:
     rows = queryset.order_by("pk")
     found, last, has_more = _collect(lambda at: rows.filter(pk__gt=at), cursor, size, keep)
-    bottom = found[0].pk if found else min(cursor.id + 1, _MAX_ID)
+    bottom = found[0].pk if found else min(cursor.id + 1, MAX_NUMBER)
     return _Page(found[::-1], last, bottom, has_more, True)
 
 

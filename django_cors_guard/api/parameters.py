@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from django_cors_guard.api.errors import MAX_ITEMS, ErrorItem, describe_unknown_key, show
+
+
+class Shape(Protocol):
+    """Parameters that shape an answer, beside the filters that narrow it."""
+
+    @property
+    def parameters(self) -> Sequence[str]:
+        """Their names."""
+
+    @property
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """The fixed lists that some of them choose from."""
+
+    def find_errors(self, given: Mapping[str, str]) -> list[ErrorItem]:
+        """Return what is wrong with their values."""
 
 
 def find_errors(given: QueryDict, known: Sequence[str]) -> list[ErrorItem]:

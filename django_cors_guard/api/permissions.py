@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Protocol, cast
 
 from django.utils.translation import gettext as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+from django_cors_guard.models import Environment
 
 VIEW_REJECTIONS: Final = "cors_guard.view_rejection"
 VIEW_PII: Final = "cors_guard.view_rejection_pii"
@@ -17,6 +19,12 @@ ADD_ORIGINS: Final = "cors_guard.add_trustedorigin"
 CHANGE_ORIGINS: Final = "cors_guard.change_trustedorigin"
 VIEW_ENVIRONMENTS: Final = "cors_guard.view_environment"
 VIEW_POLICY: Final = "cors_guard.view_policystate"
+VIEW_CARDS: Final = "cors_guard.view_rejectedorigin"
+CHANGE_CARDS: Final = "cors_guard.change_rejectedorigin"
+VIEW_USAGE: Final = "cors_guard.view_originusage"
+VIEW_CHANGES: Final = "cors_guard.view_policychange"
+VIEW_FRONT_ENDS: Final = "cors_guard.view_frontend"
+VIEW_GROUPS: Final = "cors_guard.view_apigroup"
 
 
 class GuardedView(Protocol):
@@ -41,8 +49,7 @@ class ActionPermissions(BasePermission):
         wanted = _find_wanted(cast(GuardedView, view))
         if any(may(request, *permissions) for permissions in wanted):
             return True
-        names = " / ".join(", ".join(permissions) for permissions in wanted)
-        self.message = _("This needs a permission that you lack: %(names)s.") % {"names": names}
+        self.message = word_missing(wanted)
         return False
 
 
@@ -54,6 +61,19 @@ def may(request: Request, *permissions: str) -> bool:
         return False
     has_perms = getattr(user, "has_perms", None)
     return bool(has_perms is not None and has_perms(permissions))
+
+
+def may_view(request: Request, environment: Environment) -> bool:
+    """Whether the user may view this environment, by a backend that knows of single objects."""
+    user: Any = request.user
+    has_perm = getattr(user, "has_perm", None)
+    return bool(has_perm is not None and has_perm(VIEW_ENVIRONMENTS, environment))
+
+
+def word_missing(wanted: Iterable[tuple[str, ...]]) -> str:
+    """Return in words which permissions, all of one of these, are lacking."""
+    names = " / ".join(", ".join(permissions) for permissions in wanted)
+    return _("This needs a permission that you lack: %(names)s.") % {"names": names}
 
 
 def _find_wanted(view: GuardedView) -> list[tuple[str, ...]]:

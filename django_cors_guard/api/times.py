@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from django.conf import settings
+from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
@@ -49,6 +51,16 @@ def parse_time(text: str) -> datetime:
             _("Give a time between the years %(first)d and %(last)d.") % {"first": FIRST_YEAR, "last": LAST_YEAR},
         )
     return found.astimezone(UTC)
+
+
+def now() -> datetime:
+    """Return the present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def as_stored(moment: datetime) -> datetime:
+    """Return ``moment`` as the database takes it: without USE_TZ, naive and in the project's own zone."""
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def format_time(moment: datetime) -> str:

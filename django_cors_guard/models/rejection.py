@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.core.decision import Kind, Reason
@@ -39,21 +41,41 @@ class Rejection(models.Model):
     client_ip = models.CharField(_("client address"), max_length=50, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=MAX_STORED, blank=True)
     overflow = models.BooleanField(_("overflow"), default=False)
+    #: When the row was made, right before it was inserted: what waited out an outage was seen long before that.
+    written_at = models.DateTimeField(_("written at"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("rejection")
         verbose_name_plural = _("rejections")
         default_permissions = ("view",)
         permissions = [("view_rejection_pii", _("Can view client addresses and user agents of rejections"))]
+        # One for each filter of the API, with the id that it pages by: without its own, a filter that few rows or none
+        # pass walks the whole window (benchmarks/audit_queries.py). PostgreSQL finds prefixes only by such classes.
         indexes = [
             models.Index(fields=["last_seen"], name="cors_guard_rejection_seen"),
-            models.Index(fields=["origin", "id"], name="cors_guard_rejection_origin"),
+            models.Index(
+                fields=["origin", "id"],
+                name="cors_guard_rejection_origin",
+                opclasses=["varchar_pattern_ops", "int8_ops"],
+            ),
+            models.Index(
+                fields=["path", "id"], name="cors_guard_rejection_path", opclasses=["varchar_pattern_ops", "int8_ops"]
+            ),
             models.Index(fields=["environment", "api_group", "id"], name="cors_guard_rejection_group"),
+            models.Index(fields=["api_group", "id"], name="cors_guard_rejection_api"),
             models.Index(fields=["reason", "id"], name="cors_guard_rejection_reason"),
+            models.Index(fields=["kind", "id"], name="cors_guard_rejection_kind"),
+            models.Index(fields=["mode", "id"], name="cors_guard_rejection_mode"),
+            models.Index(fields=["method", "id"], name="cors_guard_rejection_method"),
         ]
 
     def __str__(self) -> str:
         return f"{self.origin} → {self.api_group}: {self.reason} ({self.count})"
+
+    def as_event(self) -> dict[str, Any]:
+        """Return the row as the log tells it."""
+        fields = {item.name: getattr(self, item.name) for item in self._meta.concrete_fields}
+        return {"event": "rejection_recorded", **fields}
 
 
 class CardStatus(models.TextChoices):
@@ -76,6 +98,17 @@ class RejectedOrigin(models.Model):
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     last_reason = models.CharField(_("last reason"), max_length=30, choices=REASON_CHOICES, blank=True)
+    status_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("status set by"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+    )
+    status_at = models.DateTimeField(_("status set at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("rejected origin")

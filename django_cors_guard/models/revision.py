@@ -141,3 +141,8 @@ class PolicyChange(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         _refuse_rewriting()
+
+    def as_event(self) -> dict[str, Any]:
+        """Return the change as the log tells it."""
+        fields = {item.name: getattr(self, item.attname) for item in self._meta.concrete_fields}
+        return {"event": "policy_changed", **fields}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -15,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from django_cors_guard.models.revision import PolicyChange, PolicyState, Source, Version
-from django_cors_guard.signals import policy_written
+from django_cors_guard.signals import announce, policy_changed, policy_written
 
 _M = TypeVar("_M", bound="PolicyModel")
 
@@ -76,7 +77,7 @@ class PolicyWrite:
         if self._silent:
             return
         self.opened.recorded = True
-        PolicyChange(
+        change = PolicyChange(
             revision=self.revision,
             token=self.token,
             at=timezone.now(),
@@ -89,7 +90,10 @@ class PolicyWrite:
             before=before,
             after=after,
             reason=self.reason,
-        ).save(using=self.using, force_insert=True)
+        )
+        change.save(using=self.using, force_insert=True)
+        tell = partial(announce, policy_changed, PolicyChange, change.as_event, change=change, using=self.using)
+        transaction.on_commit(tell, using=self.using, robust=True)
 
     @contextmanager
     def summarised(self) -> Iterator[None]:
@@ -181,6 +185,9 @@ def _open_write(
     alias: str, actor: AbstractBaseUser | None, reason: str, action: str, source: str | None, batch: str | None
 ) -> PolicyWrite:
     default_source, default_batch, label = _defaults.get()
+    # Asked for first, so that whoever is told of a change afterwards finds it in force.
+    look = partial(policy_written.send_robust, sender=None, using=alias, committed=True)
+    transaction.on_commit(look, using=alias, robust=True)
     return PolicyWrite(
         _Transaction(alias, PolicyState.bump(alias), connections[alias]),
         actor=actor,
@@ -198,13 +205,7 @@ def _close_write(write: PolicyWrite) -> None:
         write.record("bumped", "policystate:1")
     if write.opened.rebuild:
         PolicyState.mark_rebuild(write.using, write.revision)
-    using = write.using
-    policy_written.send_robust(sender=None, using=using, committed=False)
-
-    def announce() -> None:
-        policy_written.send_robust(sender=None, using=using, committed=True)
-
-    transaction.on_commit(announce, using=using, robust=True)
+    policy_written.send_robust(sender=None, using=write.using, committed=False)
 
 
 class PolicyQuerySet(models.QuerySet[_M]):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from tests.factories import user_with
+from django_cors_guard.api import times
+from tests.factories import NOW, user_with
 
 ROOT = "/cors-guard/"
 JSON = "application/json"
@@ -47,6 +49,14 @@ class Api:
 def _fresh_throttle() -> None:
     """Requests of one test must not count against the next."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The API's clock, which tests may set: windows end an hour after the factories' rows were seen."""
+    moment = [NOW + timedelta(hours=1)]
+    monkeypatch.setattr(times, "now", lambda: moment[0])
+    return moment
 
 
 MakeApi = Callable[..., Api]

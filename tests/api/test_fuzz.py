@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 
 from django_cors_guard.models import ApiGroup, Environment
 from tests.api.conftest import Api, MakeApi
-from tests.factories import RejectionFactory, TrustedOriginFactory
+from tests.factories import RejectedOriginFactory, RejectionFactory, TrustedOriginFactory
 
 ALL = (
     "view_rejection", "view_rejection_pii", "view_trustedorigin", "add_trustedorigin", "change_trustedorigin",
-    "view_environment", "view_policystate",
+    "view_environment", "view_policystate", "view_rejectedorigin", "change_rejectedorigin", "view_originusage",
+    "view_policychange",
 )  # fmt: skip
 DOCUMENTED = {200, 201, 400, 403, 404, 405, 409, 413, 415}
 
 NAMES = st.sampled_from(
     ["environment", "api_group", "origin", "reason", "kind", "since", "until", "cursor", "page_size", "front_end",
-     "status", "format", "id__in", "origin__regex", "", "\x00"]
+     "status", "origin_prefix", "path_prefix", "mode", "method", "after", "limit", "interval", "unused", "revision",
+     "source", "action", "actor", "target", "format", "id__in", "origin__regex", "", "\x00"]
 )  # fmt: skip
 TEXTS = st.one_of(
     st.text(max_size=40),
@@ -58,6 +60,7 @@ bounded = settings(
 @pytest.fixture
 def everything(api: MakeApi, production: Environment, public: ApiGroup) -> Api:
     RejectionFactory.create()
+    RejectedOriginFactory.create()
     TrustedOriginFactory.create(environment=production, api_group=public, origin="https://app.example.com")
     return api(*ALL)
 
@@ -75,9 +78,12 @@ def judge(response: Any) -> None:
 
 @bounded
 @given(
-    path=st.sampled_from(["rejections/", "trusted-origins/", "rejections/1/", "trusted-origins/1/", "status/"]),
+    path=st.sampled_from(
+        ["rejections/", "rejections/1/", "rejections/summary/", "rejected-origins/", "rejected-origins/1/", "usage/",
+         "changes/", "environments/", "trusted-origins/", "trusted-origins/1/", "status/"]
+    ),
     query=st.lists(st.tuples(NAMES, QUERY_VALUES), max_size=5),
-)
+)  # fmt: skip
 def test_any_query_string_gets_a_documented_answer(path: str, query: list[tuple[str, bytes]], everything: Api) -> None:
     encoded = "&".join(f"{quote_from_bytes(name.encode())}={quote_from_bytes(value)}" for name, value in query)
     judge(everything.send("GET", f"{path}?{encoded}"))
@@ -87,7 +93,7 @@ def test_any_query_string_gets_a_documented_answer(path: str, query: list[tuple[
 @given(
     path=st.sampled_from(
         ["trusted-origins/", "trusted-origins/revoke-origin/", "trusted-origins/1/revoke/",
-         "trusted-origins/1/reinstate/", "check/"]
+         "trusted-origins/1/reinstate/", "rejected-origins/1/trust/", "rejected-origins/1/ignore/", "check/"]
     ),
     body=BODIES,
 )  # fmt: skip

@@ -6,11 +6,16 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from django_cors_guard.api.views.rejections import RejectionViewSet
-from django_cors_guard.models import ApiGroup, Environment, PolicyState, Rejection, TrustedOrigin
+from django_cors_guard.models import ApiGroup, Environment, PolicyState, RejectedOrigin, Rejection, TrustedOrigin
 from tests.api.conftest import Api, MakeApi, codes
-from tests.factories import RejectionFactory, TrustedOriginFactory, UserFactory
+from tests.factories import RejectedOriginFactory, RejectionFactory, TrustedOriginFactory, UserFactory
 
 ORIGIN = "https://app.example.com"
+
+
+def card_of() -> RejectedOrigin:
+    """Return the one card."""
+    return RejectedOrigin.objects.first() or RejectedOriginFactory.create()
 
 
 class Call(NamedTuple):
@@ -26,6 +31,32 @@ class Call(NamedTuple):
 CALLS = {
     "rejections": Call("GET", lambda rejection, grant: "rejections/", None, ("view_rejection",), 200),
     "rejection": Call("GET", lambda rejection, grant: f"rejections/{rejection.pk}/", None, ("view_rejection",), 200),
+    "summary": Call("GET", lambda rejection, grant: "rejections/summary/", None, ("view_rejection",), 200),
+    "export": Call("GET", lambda rejection, grant: "rejections/export/", None, ("view_rejection",), 200),
+    "cards": Call("GET", lambda rejection, grant: "rejected-origins/", None, ("view_rejectedorigin",), 200),
+    "card": Call(
+        "GET", lambda rejection, grant: f"rejected-origins/{card_of().pk}/", None, ("view_rejectedorigin",), 200
+    ),
+    "trust card": Call(
+        "POST",
+        lambda rejection, grant: f"rejected-origins/{card_of().pk}/trust/",
+        {},
+        ("view_rejectedorigin", "add_trustedorigin"),
+        201,
+    ),
+    "ignore card": Call(
+        "POST",
+        lambda rejection, grant: f"rejected-origins/{card_of().pk}/ignore/",
+        {},
+        ("view_rejectedorigin", "change_rejectedorigin"),
+        200,
+    ),
+    "usage": Call("GET", lambda rejection, grant: "usage/", None, ("view_originusage",), 200),
+    "changes": Call("GET", lambda rejection, grant: "changes/", None, ("view_policychange",), 200),
+    "changes export": Call("GET", lambda rejection, grant: "changes/export/", None, ("view_policychange",), 200),
+    "front ends": Call("GET", lambda rejection, grant: "front-ends/", None, ("view_frontend",), 200),
+    "environments": Call("GET", lambda rejection, grant: "environments/", None, ("view_environment",), 200),
+    "api groups": Call("GET", lambda rejection, grant: "api-groups/", None, ("view_apigroup",), 200),
     "trusted origins": Call("GET", lambda rejection, grant: "trusted-origins/", None, ("view_trustedorigin",), 200),
     "trusted origin": Call(
         "GET", lambda rejection, grant: f"trusted-origins/{grant.pk}/", None, ("view_trustedorigin",), 200
@@ -116,6 +147,7 @@ def test_call_without_one_of_its_permissions_is_403_that_names_it_and_changes_no
     assert codes(response) == []
     assert f"cors_guard.{missing}" in response.json()["detail"]
     assert PolicyState.read("default") == before
+    assert not RejectedOrigin.objects.exclude(status="new").exists()
 
 
 @EACH_CALL
@@ -171,7 +203,13 @@ def test_method_that_is_no_action_leaks_nothing_without_permission(
         assert call.method in answered.json()["detail"]
 
 
-@pytest.mark.parametrize("name", ["rejections", "rejection", "trusted origins", "trusted origin", "status"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rejections", "rejection", "summary", "export", "cards", "card", "usage", "changes", "changes export",
+        "front ends", "environments", "api groups", "trusted origins", "trusted origin", "status",
+    ],
+)  # fmt: skip
 def test_head_asks_for_the_same_permission_as_get(
     name: str, api: MakeApi, rejection: Rejection, grant: TrustedOrigin
 ) -> None:
@@ -179,7 +217,7 @@ def test_head_asks_for_the_same_permission_as_get(
     path = call.path(rejection, grant)
     assert api().send("HEAD", path).status_code == 403
     answered = api(*call.needs).send("HEAD", path)
-    assert (answered.status_code, answered.content) == (200, b"")
+    assert (answered.status_code, b"".join(answered)) == (200, b"")
 
 
 def test_action_that_names_no_permission_is_closed_to_everybody(

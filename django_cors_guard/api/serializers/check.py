@@ -8,6 +8,13 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from django_cors_guard.api.serializers.body import BodySerializer
+from django_cors_guard.api.serializers.codes import (
+    AnyModeField,
+    DifferenceField,
+    OutcomeField,
+    ReasonField,
+    StatusField,
+)
 from django_cors_guard.api.serializers.fields import NameField, TextField, TimeField
 from django_cors_guard.core.headers import MAX_METHOD_LENGTH, MAX_REQUEST_HEADERS, is_token
 from django_cors_guard.core.origins import parse_canonical
@@ -20,6 +27,7 @@ MAX_ORIGIN: Final = 600
 MAX_PATH: Final = 2000
 MAX_HEADER_NAME: Final = 255
 MAX_HOST: Final = 260
+MAX_SLUG: Final = 50
 
 #: Fetch writes these in upper case, however the page does: https://fetch.spec.whatwg.org/#concept-method-normalize
 _NORMALISED: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
@@ -68,10 +76,18 @@ class CheckSerializer(BodySerializer):
         return method.upper() if method.upper() in _NORMALISED else method
 
 
+class ScopedCheckSerializer(CheckSerializer):
+    """As above, for those who may not view every environment: that there is one by that name is for the view to say."""
+
+    environment = TextField(  # type: ignore[assignment]  # the bare name
+        required=False, allow_null=True, max_length=MAX_SLUG, default=None
+    )
+
+
 class AnswerSerializer(serializers.Serializer[Any]):
     """What one request gets back. ``status`` is null where the view runs; ``headers`` are those that the guard sets."""
 
-    reason = serializers.CharField()
+    reason = ReasonField()
     reason_text = serializers.SerializerMethodField()
     allowed = serializers.BooleanField()
     runs_view = serializers.BooleanField()
@@ -98,9 +114,9 @@ class GrantSerializer(serializers.Serializer[Any]):
     origin = serializers.CharField()
     environment = serializers.CharField()
     api_group = serializers.CharField()
-    status = serializers.CharField()
-    expires_at = TimeField()
-    revoked_at = TimeField()
+    status = StatusField()
+    expires_at = TimeField(allow_null=True)
+    revoked_at = TimeField(allow_null=True)
     revoked_by = serializers.CharField()
     revoke_reason = serializers.CharField()
 
@@ -111,10 +127,10 @@ class NearestSerializer(serializers.Serializer[Any]):
     origin = serializers.CharField(source="candidate.origin")
     environment = serializers.CharField(source="candidate.environment")
     api_group = serializers.CharField(source="candidate.api_group")
-    status = serializers.CharField(source="candidate.status")
+    status = StatusField(source="candidate.status")
     by = serializers.CharField(source="candidate.by")
-    at = TimeField(source="candidate.at")
-    difference = serializers.CharField()
+    at = TimeField(source="candidate.at", allow_null=True)
+    difference = DifferenceField()
     difference_text = serializers.SerializerMethodField()
 
     def get_difference_text(self, nearest: Any) -> str:
@@ -125,8 +141,8 @@ class NearestSerializer(serializers.Serializer[Any]):
 class ExplanationSerializer(serializers.Serializer[Explanation]):
     """The whole story of one origin on one path."""
 
-    outcome = serializers.CharField()
-    reason = serializers.CharField()
+    outcome = OutcomeField()
+    reason = ReasonField()
     reason_text = serializers.SerializerMethodField()
     origin = serializers.CharField()
     unicode = serializers.SerializerMethodField()
@@ -137,12 +153,12 @@ class ExplanationSerializer(serializers.Serializer[Explanation]):
     known_environment = serializers.BooleanField()
     revision = serializers.IntegerField()
     api_group = serializers.CharField()
-    mode = serializers.CharField()
+    mode = AnyModeField()
     route = serializers.SerializerMethodField()
     request = AnswerSerializer()
-    preflight = AnswerSerializer()
-    grant = GrantSerializer()
-    nearest = NearestSerializer()
+    preflight = AnswerSerializer(allow_null=True)
+    grant = GrantSerializer(allow_null=True)
+    nearest = NearestSerializer(allow_null=True)
     null_sources = serializers.SerializerMethodField()
 
     def get_reason_text(self, explanation: Explanation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -43,6 +43,18 @@ class TimeField(serializers.DateTimeField):
         except BadTime as error:
             return [ErrorItem(error.code, str(error), path, show(value))]
         return []
+
+
+class CodeField(serializers.CharField):
+    """One of a fixed list of codes on the way out; ``name`` is what the schema calls the list.
+
+    Whatever is stored comes through: a code of another version must not break the page that shows it.
+    """
+
+    def __init__(self, *, name: str, codes: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.codes = tuple(dict.fromkeys(str(code) for code in codes))
 
 
 class TextField(serializers.CharField):

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.db import models
 from rest_framework import serializers
 
+from django_cors_guard.api.serializers.codes import AnyModeField, KindField, RefusalField
 from django_cors_guard.api.serializers.fields import TimeField
 from django_cors_guard.models import Rejection
 from django_cors_guard.wording import word_reason
@@ -22,7 +23,12 @@ class RejectionSerializer(serializers.ModelSerializer[Rejection]):
     rejection proves only that somebody sent those bytes. With ``pii`` in the context the client is described, too.
     """
 
+    mode = AnyModeField()
+    reason = RefusalField()
+    kind = KindField()
     reason_text = serializers.SerializerMethodField()
+    client_ip = serializers.CharField(required=False)
+    user_agent = serializers.CharField(required=False)
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.DateTimeField: TimeField}
 
@@ -47,8 +53,8 @@ class RejectionSerializer(serializers.ModelSerializer[Rejection]):
         )
         read_only_fields = fields
 
-    def get_fields(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_fields()
+    def to_representation(self, rejection: Rejection) -> dict[str, Any]:
+        found: dict[str, Any] = super().to_representation(rejection)
         if not self.context.get("pii"):
             for name in PII_FIELDS:
                 del found[name]

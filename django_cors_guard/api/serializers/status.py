@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from django_cors_guard.api.serializers.codes import ModeField
+
 
 class StatusSerializer(serializers.Serializer[Any]):
     """The process that answered, and whether it is at the revision of the database.
@@ -17,8 +19,8 @@ class StatusSerializer(serializers.Serializer[Any]):
     version = serializers.CharField()
     environment = serializers.CharField()
     known_environment = serializers.BooleanField()
-    mode = serializers.CharField(allow_null=True)
-    max_mode = serializers.CharField()
+    mode = ModeField(allow_null=True)
+    max_mode = ModeField()
     revision = serializers.IntegerField()
     database_revision = serializers.IntegerField(allow_null=True)
     is_current = serializers.BooleanField()

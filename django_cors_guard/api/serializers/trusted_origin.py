@@ -36,7 +36,7 @@ class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
 
     class Meta:
         model = TrustedOrigin
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "environment",
             "api_group",
@@ -81,6 +81,53 @@ class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
     def get_revoked_by(self, grant: TrustedOrigin) -> str:
         """Return the user's name; blank as above."""
         return label_of(grant.revoked_by)
+
+
+class MendSerializer(serializers.Serializer[Mend]):
+    """One correction of a typed origin."""
+
+    code = serializers.CharField()
+    text = serializers.SerializerMethodField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+
+    def get_text(self, mend: Mend) -> str:
+        """Return it in words."""
+        return word_mend(mend)
+
+
+class RiskSerializer(serializers.Serializer[Problem]):
+    """One thing that may go wrong with an origin that can be trusted."""
+
+    code = serializers.CharField()
+    text = serializers.SerializerMethodField()
+    value = serializers.CharField()
+    detail = serializers.CharField()
+
+    def get_text(self, risk: Problem) -> str:
+        """Return it in words."""
+        return word_risk(risk)
+
+
+class PreviewedSerializer(serializers.ListSerializer[Any]):
+    """A list that stands in the preview of a grant, not in the grant."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return getattr(self.context["preview"], str(self.field_name))
+
+
+class GrantedSerializer(TrustedOriginSerializer):
+    """A grant as trusting it is answered: with what was ``mended`` in what was typed, and the ``risks``.
+
+    The preview comes in the context.
+    """
+
+    mended = PreviewedSerializer(child=MendSerializer())
+    risks = PreviewedSerializer(child=RiskSerializer())
+
+    class Meta(TrustedOriginSerializer.Meta):
+        fields = (*TrustedOriginSerializer.Meta.fields, "mended", "risks")
+        read_only_fields = fields
 
 
 class TrustSerializer(BodySerializer):
@@ -150,13 +197,3 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     def get_limits(self, receipt: Any) -> list[dict[str, str]]:
         """Return who is not affected."""
         return [{"code": code, "text": str(text)} for code, text in RECEIPT_LIMITS.items()]
-
-
-def represent_mend(mend: Mend) -> dict[str, str]:
-    """Return one correction of a typed origin."""
-    return {"code": mend.code, "text": word_mend(mend), "before": mend.before, "after": mend.after}
-
-
-def represent_risk(risk: Problem) -> dict[str, str]:
-    """Return one thing that may go wrong with an origin that can be trusted."""
-    return {"code": risk.code, "text": word_risk(risk), "value": risk.value, "detail": risk.detail}

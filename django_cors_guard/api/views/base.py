@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -23,21 +24,33 @@ from django_cors_guard.api.errors import InvalidInput
 from django_cors_guard.api.filters import StrictFilterBackend
 from django_cors_guard.api.formats import GuardJSONParser, GuardJSONRenderer, JSONNegotiation
 from django_cors_guard.api.handler import handle
+from django_cors_guard.api.numbers import BadNumber, read_number
 from django_cors_guard.api.pagination import IdCursorPagination
+from django_cors_guard.api.parameters import Shape
 from django_cors_guard.api.permissions import ActionPermissions
+from django_cors_guard.api.schema import GUARD_SCHEMA
+from django_cors_guard.api.serializers.body import BodySerializer
 from django_cors_guard.api.throttling import GuardThrottle
 
 LIST: Final = "list"
 
 #: Codecs that can neither fail on a query string nor make surrogates of it.
 _CHARSETS: Final = frozenset({"ascii", "cp1252", "iso8859-1", "utf-8"})
-_MAX_ID: Final = 2**63 - 1
 
 
 class GuardViewSet(GenericViewSet[Any]):
     """Base of the API's views. ``permissions`` names, for each action, the permissions that it takes."""
 
     permissions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: For the schema: the bodies that actions take, what they answer with where that is not 200 and the view's own
+    #: serializer (a mapping says which media types), and which may meet something that stands against it.
+    bodies: ClassVar[Mapping[str, type[BodySerializer]]] = {}
+    answers: ClassVar[Mapping[str, Mapping[HTTPStatus, Any]]] = {}
+    conflicting: ClassVar[frozenset[str]] = frozenset()
+    #: Actions that take filters; the others take no parameters.
+    narrowing: ClassVar[frozenset[str]] = frozenset({LIST})
+    #: The filters of this request, once they were applied.
+    narrowed_by: Any = None
 
     permission_classes = (ActionPermissions,)
     throttle_classes = (GuardThrottle,)
@@ -48,7 +61,7 @@ class GuardViewSet(GenericViewSet[Any]):
     pagination_class = IdCursorPagination
     versioning_class = None
     metadata_class = None
-    schema = None
+    schema = GUARD_SCHEMA
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         return handle
@@ -56,7 +69,7 @@ class GuardViewSet(GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         _check_charset(request._request)  # noqa: SLF001 - REST framework documents it
         super().initial(request, *args, **kwargs)
-        if self.action in self.permissions and self.action != LIST:
+        if self.action in self.permissions and self.action not in self.narrowing:
             errors = parameters.find_errors(request.query_params, ())
             if errors:
                 raise InvalidInput(errors)
@@ -71,6 +84,15 @@ class GuardViewSet(GenericViewSet[Any]):
         """The paginator of this request."""
         return cast(IdCursorPagination, self.paginator)
 
+    @property
+    def shape(self) -> Shape:
+        """What the action takes beside filters: the parameters of a page, where it does not say otherwise."""
+        return self.pager
+
+    def settle(self, rows: list[Any]) -> list[Any]:
+        """Return those of ``rows``, in order of their ids, before which nothing can appear any more."""
+        return rows
+
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Name the methods, in ``Allow``, and nothing else."""
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -83,9 +105,10 @@ def actor_of(request: Request) -> AbstractBaseUser:
 
 def read_id(text: str) -> int:
     """Return the id that stands in a path; raises NotFound."""
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(_MAX_ID)) and int(text) <= _MAX_ID:
-        return int(text)
-    raise NotFound(_("There is nothing here by that id."))
+    try:
+        return read_number(text)
+    except BadNumber as error:
+        raise NotFound(_("There is nothing here by that id.")) from error
 
 
 def _check_charset(request: HttpRequest) -> None:

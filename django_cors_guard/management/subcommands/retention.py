@@ -1,4 +1,8 @@
-"""``cors_guard prune``: delete what the audit has kept long enough. The story of the policy is kept for ever."""
+"""``cors_guard prune``: delete what the audit has kept long enough. The story of the policy is kept for ever.
+
+To be run once a day by whatever runs things here: a line of cron, or from a task queue
+``django.core.management.call_command("cors_guard", "prune")``. It may be stopped at any time and run beside itself.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 from django.db import models
@@ -18,8 +23,10 @@ from django_cors_guard.management.subcommands.console import Console, moment
 from django_cors_guard.management.subcommands.database import alias
 from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection
 
-#: Rows a transaction: short enough that no flush of the audit has to wait for it.
+#: Rows a statement, each of which is a transaction: short enough that no flush of the audit has to wait for it.
 BATCH: Final = 1000
+#: How often a run that takes longer says how far it is.
+PROGRESS_SECONDS: Final = 5.0
 MAX_DAYS: Final = 36_500
 
 
@@ -74,30 +81,50 @@ def run(console: Console, *, days: int | None, dry_run: bool, **_options: Any) -
     """Delete in batches, each a transaction of its own; what is interrupted goes on next time."""
     kept = days if days is not None else conf.current().audit_retention_days
     cutoff = timezone.now() - timedelta(days=kept)
-    removed = []
-    for shelf in list_shelves():
-        count = shelf.older_than(cutoff).count() if dry_run else _delete(console, shelf, cutoff)
-        removed.append((shelf.name, str(count)))
-    title = _("Would be deleted, older than %(days)d days:") if dry_run else _("Deleted, older than %(days)d days:")
-    console.say(title % {"days": kept})
-    if console.verbosity:
-        console.show_table(removed, indent=2)
+    removed: dict[str, int] = {}
+    try:
+        for shelf in list_shelves():
+            if dry_run:
+                removed[shelf.name] = shelf.older_than(cutoff).count()
+            else:
+                _delete(console, shelf, cutoff, removed)
+    finally:
+        # Also after Ctrl-C or an error: what has gone is gone.
+        title = _("Would be deleted, older than %(days)d days:") if dry_run else _("Deleted, older than %(days)d days:")
+        console.say(title % {"days": kept})
+        if console.verbosity and removed:
+            console.show_table([(name, str(count)) for name, count in removed.items()], indent=2)
     console.say(_("Kept: what was seen since %(cutoff)s, and every policy change.") % {"cutoff": moment(cutoff)})
 
 
-def _delete(console: Console, shelf: Shelf, cutoff: datetime) -> int:
-    total = 0
+def _delete(console: Console, shelf: Shelf, cutoff: datetime, removed: dict[str, int]) -> None:
+    removed[shelf.name] = 0
+    told = monotonic()
     for count in _delete_batches(shelf, cutoff):
-        total += count
-        console.detail(_("%(name)s: %(count)d deleted so far") % {"name": shelf.name, "count": total})
-    return total
+        removed[shelf.name] += count
+        text = _("%(name)s: %(count)d deleted so far") % {"name": shelf.name, "count": removed[shelf.name]}
+        if console.verbosity > 1:
+            console.detail(text)
+        elif monotonic() - told >= PROGRESS_SECONDS:
+            console.say(text)
+            told = monotonic()
 
 
 def _delete_batches(shelf: Shelf, cutoff: datetime) -> Iterator[int]:
-    while True:
-        keys = list(shelf.older_than(cutoff).order_by(shelf.last).values_list("pk", flat=True)[:BATCH])
-        if not keys:
-            return
-        # Asked again: a card may have been seen a moment ago.
-        count, _by_model = shelf.older_than(cutoff).filter(pk__in=keys).delete()
-        yield count
+    """Walk the table once, by primary key; yield how many rows of each batch went.
+
+    No statement reads or deletes more than a batch of keys, but for the two that find where the walk begins and ends.
+    Each batch is looked for behind the one before it: from the start again, each would step over all the rows that the
+    earlier ones deleted, which PostgreSQL and MariaDB clear away only later.
+    """
+    old = shelf.older_than(cutoff)
+    first, last = (old.order_by(order).values_list("pk", flat=True).first() for order in ("pk", "-pk"))
+    if first is None or last is None:
+        return
+    begin = models.Q(pk__gte=first)
+    while keys := list(shelf.rows.filter(begin, pk__lte=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        # Asked again with its age: a card may have been seen a moment ago.
+        count, _by_model = old.filter(pk__gte=keys[0], pk__lte=keys[-1]).delete()
+        if count:
+            yield count
+        begin = models.Q(pk__gt=keys[-1])

@@ -2,13 +2,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.backends import ModelBackend
 from django.test import Client
 from django.utils import timezone
 
 from django_cors_guard import services
 from django_cors_guard.core.explain import Difference, NullSource
 from django_cors_guard.models import ApiGroup, Environment, PolicyState, Rejection
-from django_cors_guard.testing import flush_rejections
+from django_cors_guard.testing import flush_rejections, override_cors_guard
 from django_cors_guard.wording import DIFFERENCES, NULL_SOURCES
 from tests.api.conftest import Api, MakeApi, codes
 from tests.factories import ApiRouteFactory, EnvironmentFactory, TrustedOriginFactory, UserFactory
@@ -228,3 +229,67 @@ def test_check_of_bad_input_is_400_with_all_problems(
     response = asker.post("check/", {"origin": ORIGIN, "path": "/api/public/x", **changed})
     assert response.status_code == 400
     assert codes(response) == expected
+
+
+# --- no oracle --------------------------------------------------------------------------------------------------------
+
+
+class ViewsOne(ModelBackend):
+    """An authentication backend that knows of single objects, as packages for object permissions bring."""
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        one = perm == "cors_guard.view_environment" and getattr(obj, "slug", "") == "production"
+        return one or super().has_perm(user_obj, perm, obj)
+
+
+@pytest.fixture
+def narrow(api: MakeApi, settings: Any) -> Api:
+    """Somebody who may view one environment alone."""
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.ViewsOne"]
+    EnvironmentFactory.create(slug="staging")
+    return api("view_trustedorigin")
+
+
+def test_check_by_who_may_view_one_environment_explains_that_one(narrow: Api) -> None:
+    trust()
+    assert check(narrow)["outcome"] == "allowed"
+    assert check(narrow, environment="production")["outcome"] == "allowed"
+    assert check(narrow, origin="http://app.example.com")["nearest"]["difference"] == "scheme"
+
+
+@pytest.mark.parametrize("environment", ["staging", "no-such-place", "PRODUCTION", "x" * 50, "\U0001f600"])
+def test_check_of_another_environment_tells_not_even_whether_it_exists(environment: str, narrow: Api) -> None:
+    trust(environment="staging")
+    response = narrow.post("check/", {"origin": ORIGIN, "path": "/api/billing/x", "environment": environment})
+    assert response.status_code == 403
+    assert codes(response) == []
+    assert "cors_guard.view_environment" in response.json()["detail"]
+    assert "staging" not in response.text
+
+
+def test_check_names_no_grant_of_an_environment_that_one_may_not_view(narrow: Api, asker: Api) -> None:
+    trust(environment="staging")
+    assert check(asker)["nearest"]["environment"] == "staging"
+    found = check(narrow)
+    assert (found["outcome"], found["reason"], found["nearest"]) == ("refused", "unknown_origin", None)
+
+
+def test_check_names_a_farther_grant_that_one_may_view_instead(narrow: Api) -> None:
+    trust(environment="staging")
+    trust(origin="https://www.app.example.com")
+    found = check(narrow)["nearest"]
+    assert (found["environment"], found["difference"]) == ("production", "www")
+
+
+def test_check_by_who_may_view_no_environment_is_403_whatever_is_asked(api: MakeApi) -> None:
+    client = api("view_trustedorigin")
+    for body in ({}, {"environment": "production"}, {"environment": "no-such-place"}, {"orgin": 3}):
+        response = client.post("check/", {"origin": ORIGIN, "path": "/api/billing/x", **body})
+        assert response.status_code == 403
+        assert codes(response) == []
+
+
+def test_check_of_an_environment_that_has_no_row_takes_the_permission_for_all(narrow: Api, asker: Api) -> None:
+    with override_cors_guard(ENVIRONMENT="nowhere"):
+        assert narrow.post("check/", {"origin": ORIGIN, "path": "/api/billing/x"}).status_code == 403
+        assert check(asker)["known_environment"] is False

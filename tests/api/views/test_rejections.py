@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,12 +89,49 @@ def test_permission_to_see_the_client_alone_opens_nothing(api: MakeApi) -> None:
         pytest.param("origin", "null", STRANGER, id="origin null"),
         pytest.param("reason", "revoked", "unknown_origin", id="reason"),
         pytest.param("kind", "preflight", "actual", id="kind"),
+        pytest.param("mode", "monitor", "enforce", id="mode"),
+        pytest.param("method", "PROPFIND", "GET", id="method"),
+        pytest.param("method", "get", "GET", id="method in another case"),
     ],
 )
 def test_filter_leaves_only_what_it_names(parameter: str, value: str, other: str, reader: Api) -> None:
     wanted = RejectionFactory.create(**{parameter: value})
     RejectionFactory.create(**{parameter: other})
     assert ids(reader.get("rejections/", **{parameter: value})) == {wanted.pk}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "prefix", "matching", "other"),
+    [
+        pytest.param("origin", "https://app.", ["https://app.example.com", "https://app."],
+                     ["http://app.example.com", "https://App.example.com", "x https://app.", "https://ap"],
+                     id="origin"),
+        pytest.param("origin", "https://a_%\\", ["https://a_%\\b"], ["https://abc", "https://a_xb"],
+                     id="like's own signs"),
+        pytest.param("origin", "https://é", ["https://\\xe9.example.com"], ["https://e.example.com"], id="as escaped"),
+        pytest.param("path", "/api/pub", ["/api/public/x", "/api/pub"], ["/api/PUBLIC", "/x/api/pub", "/api"],
+                     id="path"),
+        pytest.param("path", "/" + "x" * 400, ["/" + "x" * 254], ["/" + "x" * 253], id="longer than what is kept"),
+    ],
+)  # fmt: skip
+def test_prefix_finds_what_begins_so_letter_by_letter(
+    parameter: str, prefix: str, matching: list[str], other: list[str], reader: Api
+) -> None:
+    wanted = {RejectionFactory.create(**{parameter: text}).pk for text in matching}
+    for text in other:
+        RejectionFactory.create(**{parameter: text})
+    assert ids(reader.get("rejections/", **{f"{parameter}_prefix": prefix})) == wanted
+
+
+def test_list_without_a_window_is_that_of_seven_days(reader: Api, now: list[datetime]) -> None:
+    week_old = RejectionFactory.create(last_seen=now[0] - timedelta(days=7))
+    older = RejectionFactory.create(last_seen=now[0] - timedelta(days=7, microseconds=1))
+    assert ids(reader.get("rejections/")) == {week_old.pk}
+    assert ids(reader.get("rejections/", reason="unknown_origin")) == {week_old.pk}
+    assert ids(reader.get("rejections/", since="1970-01-01T00:00:00Z")) == {week_old.pk, older.pk}
+    assert ids(reader.get("rejections/", until="2999-01-01T00:00:00Z")) == {week_old.pk, older.pk}
+    Rejection.objects.update(written_at=now[0] - timedelta(hours=1))
+    assert ids(reader.get("rejections/", after="0")) == {week_old.pk, older.pk}
 
 
 def test_filters_together_leave_what_all_of_them_name(reader: Api) -> None:
@@ -218,6 +255,10 @@ def test_windows_that_adjoin_hold_each_rollup_once(reader: Api) -> None:
         pytest.param("since=2026-05-04T00:00:00Z&until=2026-05-03T00:00:00Z", [("since", "since_after_until")],
                      "after", id="window the wrong way round"),
         pytest.param("environment=a%00b", [("environment", "bad_character")], "NUL", id="NUL"),
+        pytest.param("mode=off", [("mode", "unknown_value")], "monitor, enforce, block", id="mode"),
+        pytest.param("after=-1", [("after", "invalid_number")], "between 0 and", id="negative id"),
+        pytest.param("after=x", [("after", "invalid_number")], "between 0 and", id="no id"),
+        pytest.param("after=3&cursor=bzE", [("after", "conflicting_parameters")], "opposite", id="both ways at once"),
         pytest.param(
             "x=1&reason=no&since=soon&cursor=no&page_size=0",
             [("x", "unknown_parameter"), ("reason", "unknown_value"), ("since", "invalid_time"),
@@ -237,7 +278,11 @@ def test_bad_parameters_are_400_that_name_what_is_wrong(
     assert words in response.json()["detail"]
 
 
-@pytest.mark.parametrize("name", ["environment", "api_group", "origin", "reason", "kind", "since", "until"])
+@pytest.mark.parametrize(
+    "name",
+    ["environment", "api_group", "origin", "origin_prefix", "reason", "kind", "mode", "method", "path_prefix", "since",
+     "until", "after"],
+)  # fmt: skip
 @pytest.mark.parametrize(
     "raw",
     [

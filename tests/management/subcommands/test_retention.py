@@ -1,9 +1,15 @@
 """`cors_guard prune`."""
 
 import uuid
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_cors_guard.management.subcommands import retention
@@ -116,3 +122,88 @@ def test_prune_with_bad_days_says_which_are_good(days: str, grant: TrustedOrigin
     assert run.code != 0
     assert f"'{days}' is no number of days: give one from 1 to 36500." in run.err
     assert counts() == (1, 1, 3, 2)
+
+
+def _leave_rejections(count: int, *, days: int) -> list[int]:
+    seen = timezone.now() - timedelta(days=days)
+    rows = RejectionFactory.build_batch(count, first_seen=seen, last_seen=seen)
+    return [row.pk for row in Rejection.objects.bulk_create(rows)]
+
+
+def test_prune_finds_old_rows_wherever_they_stand(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids and times do not quite go together: what waited out an outage is written late."""
+    monkeypatch.setattr(retention, "BATCH", 3)
+    kept = _leave_rejections(2, days=1)
+    _leave_rejections(4, days=100)
+    kept += _leave_rejections(7, days=1)
+    _leave_rejections(1, days=100)
+    kept += _leave_rejections(5, days=1)
+
+    run = cors_guard("prune", "--days", "30")
+
+    assert sorted(Rejection.objects.values_list("pk", flat=True)) == kept
+    assert "rejections        5" in run.out
+
+
+def test_prune_touches_no_more_than_a_batch_in_a_statement(
+    grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each statement is its own transaction: no long one, whatever the size of the table."""
+    monkeypatch.setattr(retention, "BATCH", 10)
+    leave_behind(31, grant)
+    _leave_rejections(34, days=31)
+    deleted: list[int] = []
+    looked_at: list[str] = []
+
+    def watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("DELETE"):
+            deleted.append(context["cursor"].rowcount)
+        elif "COUNT" not in sql:
+            looked_at.append(sql)
+        return result
+
+    with connection.execute_wrapper(watch), CaptureQueriesContext(connection) as queries:
+        assert cors_guard("prune", "--days", "30").code == 0
+
+    assert sum(deleted) == 35 + 1 + 3 + 2
+    assert max(deleted) == 10
+    assert all("LIMIT" in sql for sql in looked_at)
+    assert not [query for query in queries if query["sql"].startswith(("SAVEPOINT", "BEGIN"))]
+
+
+def test_prune_that_was_stopped_says_what_went_and_goes_on_next_time(
+    grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    _leave_rejections(7, days=100)
+    original = retention._delete_batches
+
+    def stopped(shelf: retention.Shelf, cutoff: datetime) -> Iterator[int]:
+        batches = original(shelf, cutoff)
+        yield next(batches)
+        yield next(batches)
+        raise KeyboardInterrupt
+
+    output = StringIO()
+    monkeypatch.setattr(retention, "_delete_batches", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        call_command("cors_guard", "prune", stdout=output)
+    assert "rejections  4" in output.getvalue()
+    assert Rejection.objects.count() == 3
+
+    monkeypatch.undo()
+    assert "rejections        3" in cors_guard("prune").out
+    assert not Rejection.objects.exists()
+
+
+def test_prune_that_takes_long_says_how_far_it_is(grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    ticks = iter(range(0, 1000, 3))
+    monkeypatch.setattr(retention, "monotonic", lambda: next(ticks))
+    _leave_rejections(8, days=100)
+
+    told = [line for line in cors_guard("prune").out.splitlines() if "so far" in line]
+
+    assert 1 <= len(told) < 4
+    assert all(line.startswith("rejections: ") for line in told)
