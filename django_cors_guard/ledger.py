@@ -6,16 +6,17 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, router, transaction
-from django.db.models import BigIntegerField, Case, CharField, Count, DateTimeField, F, Field, Value, When
+from django.db import DataError, IntegrityError, connections, router, transaction
+from django.db.models import BigIntegerField, Case, CharField, Count, DateTimeField, F, Field, JSONField, Value, When
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from django_cors_guard import conf
@@ -23,8 +24,9 @@ from django_cors_guard.core.decision import Kind, Mode, Reason
 from django_cors_guard.core.networks import network_of
 from django_cors_guard.core.origins import pattern_candidates
 from django_cors_guard.core.policy import OWN_GROUP
-from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, TrustedOrigin
-from django_cors_guard.models.rejection import MAX_STORED, CardStatus, card_key
+from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, RejectionTally, TrustedOrigin
+from django_cors_guard.models.rejection import MAX_STORED, CardStatus, add_to_trend, card_key
+from django_cors_guard.models.tally import tally_key
 from django_cors_guard.signals import announce, rejection_recorded
 
 logger: Final = logging.getLogger("django_cors_guard.recorder")
@@ -151,12 +153,16 @@ class Writer:
         refusals = _refine([entry for entry in entries if isinstance(entry.key, RefusalKey)], using)
         uses = [entry for entry in entries if isinstance(entry.key, UseKey)]
         cards = _add_up_cards(refusals)
+        tallies = _add_up_tallies(refusals)
         _ensure_cards(cards, using)
+        _ensure_tallies(tallies, using)
         self._rows = rows = [_rejection(entry) for entry in refusals]
         with transaction.atomic(using=using):
             Rejection.objects.using(using).bulk_create(rows)
             _count_cards(cards, using)
             OriginUsage.objects.using(using).bulk_create(_usages(uses, using))
+            # Last, for every process counts on the same few: their locks are held for the shortest time.
+            _count_tallies(tallies, using)
             self._sign(using)
             # Only after the commit, and in the transaction of a request only after that one's.
             transaction.on_commit(partial(_announce, rows, using), using=using, robust=True)
@@ -325,6 +331,11 @@ class _Card(NamedTuple):
     first: float
     last: float
     reason: Reason
+    days: Mapping[date, int]
+
+
+def _day_of(seconds: float) -> date:
+    return datetime.fromtimestamp(seconds, tz=UTC).date()
 
 
 def _add_up_cards(entries: Iterable[Entry]) -> dict[str, _Card]:
@@ -334,11 +345,13 @@ def _add_up_cards(entries: Iterable[Entry]) -> dict[str, _Card]:
         if not isinstance(key, RefusalKey) or not key.makes_card:
             continue
         digest = card_key(key.environment, key.group, key.origin)
-        card = _Card(key.environment, key.group, key.origin, entry.times, entry.first, entry.last, key.reason)
+        days = {_day_of(entry.last): entry.times}
+        card = _Card(key.environment, key.group, key.origin, entry.times, entry.first, entry.last, key.reason, days)
         other = cards.get(digest)
         if other is not None:
             latest = card if card.last >= other.last else other
-            card = latest._replace(times=card.times + other.times, first=min(card.first, other.first))
+            days = {day: card.days.get(day, 0) + other.days.get(day, 0) for day in {*card.days, *other.days}}
+            card = latest._replace(times=card.times + other.times, first=min(card.first, other.first), days=days)
         cards[digest] = card
     return dict(sorted(cards.items()))
 
@@ -366,10 +379,12 @@ def _count_cards(cards: dict[str, _Card], using: str) -> None:
         return
     rows = RejectedOrigin.objects.using(using).filter(key__in=cards)
     # In key order, so that two flushes wait for each other instead of locking each other out.
-    list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
+    locked = dict(rows.order_by("key").select_for_update().values_list("key", "recent"))
+    trends = {digest: add_to_trend(recent, cards[digest].days) for digest, recent in locked.items()}
     again = _find_ended(cards, using)
     rows.update(
         count=F("count") + _case(cards, "times", BigIntegerField()),
+        recent=_json_case(trends, using),
         last_seen=_case(cards, "last", DateTimeField()),
         last_reason=_case(cards, "reason", CharField()),
         status=Case(
@@ -400,6 +415,67 @@ def _case(cards: dict[str, _Card], name: str, output: Field[Any, Any]) -> Case:
 
     whens = [When(key=digest, then=Value(value(card), output_field=output)) for digest, card in cards.items()]
     return Case(*whens, output_field=output)
+
+
+def _json_case(values: Mapping[str, Any], using: str) -> Case | Cast | F:
+    output = JSONField()
+    if not values:
+        return F("recent")
+    case = Case(
+        *(When(key=digest, then=Value(value, output_field=output)) for digest, value in values.items()),
+        default=F("recent"),
+        output_field=output,
+    )
+    needs_cast = connections[using].features.requires_casted_case_in_updates
+    return Cast(case, output_field=output) if needs_cast else case
+
+
+class _Tally(NamedTuple):
+    hour: datetime
+    environment: str
+    api_group: str
+    reason: str
+    times: int
+
+
+def _add_up_tallies(entries: Iterable[Entry]) -> dict[str, _Tally]:
+    tallies: dict[str, _Tally] = {}
+    for entry in entries:
+        key = entry.key
+        if not isinstance(key, RefusalKey):
+            continue
+        hour = datetime.fromtimestamp(entry.last, tz=UTC).replace(minute=0, second=0, microsecond=0)
+        digest = tally_key(hour, key.environment, key.group, str(key.reason))
+        other = tallies.get(digest)
+        times = entry.times + (other.times if other is not None else 0)
+        tallies[digest] = _Tally(hour, key.environment, key.group, str(key.reason), times)
+    return dict(sorted(tallies.items()))
+
+
+def _ensure_tallies(tallies: dict[str, _Tally], using: str) -> None:
+    """As with cards: insert the missing ones with count 0, so that counting is an update alone."""
+    known = set(RejectionTally.objects.using(using).filter(key__in=tallies).values_list("key", flat=True))
+    missing = [
+        RejectionTally(
+            key=digest,
+            hour=_at(tally.hour.timestamp()),
+            environment=tally.environment,
+            api_group=tally.api_group,
+            reason=tally.reason,
+        )
+        for digest, tally in tallies.items()
+        if digest not in known
+    ]
+    RejectionTally.objects.using(using).bulk_create(missing, ignore_conflicts=True)
+
+
+def _count_tallies(tallies: dict[str, _Tally], using: str) -> None:
+    if not tallies:
+        return
+    rows = RejectionTally.objects.using(using).filter(key__in=tallies)
+    list(rows.order_by("key").select_for_update().values_list("pk", flat=True))
+    whens = [When(key=digest, then=Value(tally.times)) for digest, tally in tallies.items()]
+    rows.update(count=F("count") + Case(*whens, output_field=BigIntegerField()))
 
 
 def _usages(entries: list[Entry], using: str) -> list[OriginUsage]:

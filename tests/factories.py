@@ -16,9 +16,11 @@ from django_cors_guard.models import (
     OriginUsage,
     RejectedOrigin,
     Rejection,
+    RejectionTally,
     TrustedOrigin,
 )
 from django_cors_guard.models.rejection import card_key
+from django_cors_guard.models.tally import tally_key
 
 NOW = datetime(2026, 5, 3, 12, 0, tzinfo=UTC)
 
@@ -108,6 +110,18 @@ class RejectedOriginFactory(DjangoModelFactory[RejectedOrigin]):
     first_seen = NOW
     last_seen = NOW
     last_reason = "unknown_origin"
+
+
+class RejectionTallyFactory(DjangoModelFactory[RejectionTally]):
+    class Meta:
+        model = RejectionTally
+
+    hour = NOW
+    environment = "production"
+    api_group = "public"
+    reason = "unknown_origin"
+    count = 1
+    key = factory.LazyAttribute(lambda row: tally_key(row.hour, row.environment, row.api_group, row.reason))
 
 
 class OriginUsageFactory(DjangoModelFactory[OriginUsage]):

@@ -12,7 +12,7 @@ from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard import services
@@ -21,6 +21,7 @@ from django_cors_guard.admin.cards import CARD, Reading, find_card, read_card
 from django_cors_guard.admin.display import shown, status_badge, word_place
 from django_cors_guard.admin.filters import GrantStatusFilter
 from django_cors_guard.admin.grant_forms import AmendForm, TrustForm
+from django_cors_guard.admin.pages import PAGES
 from django_cors_guard.admin.rejected_origin import PROVES_NOTHING
 from django_cors_guard.admin.revocation import RevocationPages
 from django_cors_guard.models import OriginUsage, RejectedOrigin, TrustedOrigin, policy_write
@@ -42,6 +43,9 @@ class TrustedOriginAdmin(RevocationPages):
     search_help_text = _("A part of the origin, the front end or the note.")
     ordering = ["origin"]
     show_full_result_count = False
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*(page.as_url(self.admin_site) for page in PAGES), *super().get_urls()]
 
     @admin.display(description=_("origin"), ordering="origin")
     def origin_shown(self, grant: TrustedOrigin) -> str:

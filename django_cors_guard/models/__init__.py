@@ -6,6 +6,7 @@ from django_cors_guard.models.front_end import FrontEnd
 from django_cors_guard.models.process import GuardProcess
 from django_cors_guard.models.rejection import RejectedOrigin, Rejection
 from django_cors_guard.models.revision import PolicyChange, PolicyState
+from django_cors_guard.models.tally import RejectionTally
 from django_cors_guard.models.trusted_origin import TrustedOrigin
 from django_cors_guard.models.usage import OriginUsage
 from django_cors_guard.models.write import PolicyWrite, policy_write, writing
@@ -23,6 +24,7 @@ __all__ = [
     "PolicyWrite",
     "RejectedOrigin",
     "Rejection",
+    "RejectionTally",
     "TrustedOrigin",
     "policy_write",
     "writing",

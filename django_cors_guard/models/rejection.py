@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -18,6 +20,9 @@ MAX_STORED: Final = 255
 
 REASON_CHOICES: Final = [(reason.value, reason.value) for reason in Reason if reason.is_refusal]
 KIND_CHOICES: Final = [(kind.value, kind.value) for kind in Kind]
+
+#: Days of which a card keeps the counts, today's included.
+TREND_DAYS: Final = 7
 
 
 class Rejection(models.Model):
@@ -98,6 +103,8 @@ class RejectedOrigin(models.Model):
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     last_reason = models.CharField(_("last reason"), max_length=30, choices=REASON_CHOICES, blank=True)
+    #: Counts of the days (of UTC, in ISO 8601) that the trend shows; kept here, for a list must not add up a log.
+    recent = models.JSONField(_("counts of the last days"), default=dict, editable=False)
     status_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("status set by"),
@@ -116,12 +123,39 @@ class RejectedOrigin(models.Model):
         default_permissions = ("view", "change")
         indexes = [
             models.Index(fields=["status", "last_seen"], name="cors_guard_card_status"),
-            models.Index(fields=["origin"], name="cors_guard_card_origin"),
+            # PostgreSQL finds prefixes only by such a class.
+            models.Index(fields=["origin"], name="cors_guard_card_origin", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["last_seen"], name="cors_guard_card_seen"),
+            models.Index(fields=["environment", "last_seen"], name="cors_guard_card_environment"),
+            models.Index(fields=["api_group", "last_seen"], name="cors_guard_card_group"),
+            models.Index(fields=["last_reason", "last_seen"], name="cors_guard_card_reason"),
         ]
 
     def __str__(self) -> str:
         return f"{self.origin} → {self.api_group}"
+
+    def trend(self, today: date) -> list[tuple[date, int]]:
+        """Return how many refusals each of the last seven days up to ``today`` (of UTC) had, oldest first."""
+        kept = self.recent if isinstance(self.recent, Mapping) else {}
+        days = [today - timedelta(days=back) for back in reversed(range(TREND_DAYS))]
+        return [(day, _count_of(kept.get(day.isoformat()))) for day in days]
+
+
+def add_to_trend(recent: Any, counts: Mapping[date, int]) -> dict[str, int]:
+    """Return ``recent``, as ``RejectedOrigin.recent`` keeps it, with ``counts`` added: the latest seven days of both.
+
+    A day ahead of all others, from a clock that is wrong, pushes none but the oldest out.
+    """
+    kept = recent if isinstance(recent, Mapping) else {}
+    days = {day: _count_of(count) for day, count in kept.items()}
+    for day, count in counts.items():
+        days[day.isoformat()] = days.get(day.isoformat(), 0) + count
+    return dict(sorted(days.items())[-TREND_DAYS:])
+
+
+def _count_of(value: Any) -> int:
+    """What a row holds that somebody wrote by hand may be anything."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def card_key(environment: str, api_group: str, origin: str) -> str:

@@ -146,6 +146,8 @@ class TrustedOrigin(PolicyModel):
         indexes = [
             models.Index(fields=["revision"], name="cors_guard_origin_revision"),
             models.Index(fields=["origin"], name="cors_guard_origin_origin"),
+            models.Index(fields=["expires_at"], name="cors_guard_origin_expiry"),
+            models.Index(fields=["revoked_at"], name="cors_guard_origin_revoked"),
         ]
 
     def __str__(self) -> str:

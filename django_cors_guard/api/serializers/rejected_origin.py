@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
+from django_cors_guard.api import times
 from django_cors_guard.api.serializers.body import BodySerializer
 from django_cors_guard.api.serializers.codes import CardStatusField, RefusalField
 from django_cors_guard.api.serializers.fields import NameField, TextField, TimeField
@@ -30,15 +31,14 @@ class TrendSerializer(serializers.ListSerializer[Any]):
     """The days of a card, oldest first."""
 
     def get_attribute(self, instance: RejectedOrigin) -> Any:
-        return self.context["trends"][instance.key]
+        return [{"day": day, "count": count} for day, count in instance.trend(times.now().date())]
 
 
 class RejectedOriginSerializer(serializers.ModelSerializer[RejectedOrigin]):
     """One card: what was refused to one origin in one API group and environment since ``first_seen``.
 
-    ``status_by`` and ``status_at`` say who ignored or trusted it, and when. ``trend`` is the last seven days by what
-    was kept of them; it comes in the context, for all cards of a page at once. A card proves only that somebody sent
-    those bytes.
+    ``status_by`` and ``status_at`` say who ignored or trusted it, and when. ``trend`` is the last seven days, of UTC.
+    A card proves only that somebody sent those bytes.
     """
 
     unicode = serializers.SerializerMethodField()

@@ -23,7 +23,6 @@ from django_cors_guard.api.serializers.rejected_origin import (
     TrustCardSerializer,
 )
 from django_cors_guard.api.serializers.trusted_origin import GrantedSerializer
-from django_cors_guard.api.trends import find_trends
 from django_cors_guard.api.views.base import GuardViewSet, actor_of, read_id
 from django_cors_guard.api.views.trusting import answer_trust, preview_one
 from django_cors_guard.models import PolicyState, RejectedOrigin, writing
@@ -82,8 +81,7 @@ class RejectedOriginViewSet(GuardViewSet):
         return Response(self._represent([self._find(pk)])[0])
 
     def _represent(self, cards: Sequence[RejectedOrigin]) -> Any:
-        context = {**self.get_serializer_context(), "trends": find_trends(cards)}
-        return RejectedOriginSerializer(cards, many=True, context=context).data
+        return RejectedOriginSerializer(cards, many=True, context=self.get_serializer_context()).data
 
     def _find(self, pk: str) -> RejectedOrigin:
         card = self.get_queryset().filter(pk=read_id(pk)).first()

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django_cors_guard import conf
 from django_cors_guard.management.subcommands.console import Console, moment
 from django_cors_guard.management.subcommands.database import alias
-from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection
+from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, RejectionTally
 
 #: Rows a statement, each of which is a transaction: short enough that no flush of the audit has to wait for it.
 BATCH: Final = 1000
@@ -52,6 +52,7 @@ def list_shelves() -> list[Shelf]:
         Shelf(_("rows of usage"), OriginUsage.objects.using(using), "last_seen"),
         # Whatever became of a card: what nobody has sent for so long is no open question.
         Shelf(_("rejected origins"), RejectedOrigin.objects.using(using), "last_seen"),
+        Shelf(_("tallies"), RejectionTally.objects.using(using), "hour"),
         # A process that still runs writes its row anew.
         Shelf(_("processes"), processes, "seen"),
     ]

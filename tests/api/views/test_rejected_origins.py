@@ -20,7 +20,7 @@ from django_cors_guard.models import (
 )
 from django_cors_guard.testing import flush_rejections
 from tests.api.conftest import Api, MakeApi, codes
-from tests.factories import NOW, EnvironmentFactory, FrontEndFactory, RejectedOriginFactory, RejectionFactory
+from tests.factories import NOW, EnvironmentFactory, FrontEndFactory, RejectedOriginFactory
 
 FIELDS = {
     "id", "environment", "api_group", "origin", "unicode", "status", "status_by", "status_at", "count", "first_seen",
@@ -123,27 +123,16 @@ def test_bad_parameters_are_400(query: str, expected: list[tuple[str, str]], ope
 # --- trend ------------------------------------------------------------------------------------------------------------
 
 
-def test_trend_counts_the_last_seven_days_of_the_very_card(operator: Api) -> None:
-    card = RejectedOriginFactory.create()
-    midnight = NOW.replace(hour=0)
-    for seen, count in (
-        (midnight - timedelta(days=6), 1),
-        (midnight - timedelta(days=6, microseconds=1), 100),
-        (midnight - timedelta(microseconds=1), 20),
-        (midnight, 3),
-        (NOW, 4),
-    ):
-        RejectionFactory.create(last_seen=seen, count=count)
-    RejectionFactory.create(api_group="billing", count=1000)
-    RejectionFactory.create(environment="staging", count=1000)
-    RejectionFactory.create(origin=STRANGER.upper(), count=1000)
+def test_trend_is_the_last_seven_days_of_the_card(operator: Api) -> None:
+    kept = {"2026-04-26": 100, "2026-04-27": 1, "2026-05-02": 20, "2026-05-03": 7}
+    card = RejectedOriginFactory.create(recent=kept)
     trend = operator.get(f"rejected-origins/{card.pk}/").json()["trend"]
     assert [day["day"] for day in trend] == [f"2026-0{day}" for day in
                                              ("4-27", "4-28", "4-29", "4-30", "5-01", "5-02", "5-03")]  # fmt: skip
     assert [day["count"] for day in trend] == [1, 0, 0, 0, 0, 20, 7]
 
 
-def test_trends_of_a_page_take_one_query(operator: Api) -> None:
+def test_page_of_cards_takes_as_many_queries_however_long_it_is(operator: Api) -> None:
     counts = []
     operator.get("rejected-origins/")  # the process loads the policy
     for round_ in range(2):
@@ -154,7 +143,6 @@ def test_trends_of_a_page_take_one_query(operator: Api) -> None:
         with CaptureQueriesContext(connection) as queries:
             operator.get("rejected-origins/")
         counts.append(len(queries))
-        assert sum('FROM "cors_guard_rejection"' in query["sql"].replace("`", '"') for query in queries) == 1
     assert counts[0] == counts[1]
 
 

@@ -20,10 +20,11 @@ from django_cors_guard.models import (
     PolicyState,
     RejectedOrigin,
     Rejection,
+    RejectionTally,
     TrustedOrigin,
 )
 from django_cors_guard.testing import override_cors_guard
-from tests.factories import RejectedOriginFactory, RejectionFactory, TrustedOriginFactory
+from tests.factories import RejectedOriginFactory, RejectionFactory, RejectionTallyFactory, TrustedOriginFactory
 from tests.management.cli import cors_guard
 
 
@@ -37,6 +38,7 @@ def leave_behind(days: int, grant: TrustedOrigin) -> None:
     seen = timezone.now() - timedelta(days=days)
     span = {"first_seen": seen - timedelta(days=400), "last_seen": seen}
     RejectionFactory.create(**span)
+    RejectionTallyFactory.create(hour=seen)
     OriginUsage.objects.create(trusted_origin=grant, origin=grant.origin, method="GET", count=1, **span)
     for status in ("new", "ignored", "trusted"):
         RejectedOriginFactory.create(origin=f"https://{status}-{days}.example.net", status=status, **span)
@@ -48,11 +50,12 @@ def _leave_process(**times: datetime) -> None:
     GuardProcess.objects.create(id=uuid.uuid4(), host="web", pid=1, environment="production", **times)
 
 
-def counts() -> tuple[int, int, int, int]:
+def counts() -> tuple[int, int, int, int, int]:
     return (
         Rejection.objects.count(),
         OriginUsage.objects.count(),
         RejectedOrigin.objects.count(),
+        RejectionTally.objects.count(),
         GuardProcess.objects.count(),
     )
 
@@ -77,7 +80,7 @@ def test_prune_deletes_what_was_last_seen_before_the_retention(
         run = cors_guard("prune", *words)
 
     assert run.code == 0, run.err
-    assert counts() == (left, left, left * 3, left * 2)
+    assert counts() == (left, left, left * 3, left, left * 2)
     assert f"rejections        {3 - left}" in run.out
     assert f"rejected origins  {9 - 3 * left}" in run.out
     assert (PolicyChange.objects.count(), PolicyState.objects.values().get()) == (story, version)
@@ -89,7 +92,7 @@ def test_prune_dry_run_counts_and_deletes_nothing(grant: TrustedOrigin) -> None:
 
     run = cors_guard("prune", "--days", "30", "--dry-run")
 
-    assert counts() == (1, 1, 3, 2)
+    assert counts() == (1, 1, 3, 1, 2)
     assert "Would be deleted, older than 30 days:" in run.out
     assert "rejected origins  3" in run.out
 
@@ -121,7 +124,7 @@ def test_prune_with_bad_days_says_which_are_good(days: str, grant: TrustedOrigin
 
     assert run.code != 0
     assert f"'{days}' is no number of days: give one from 1 to 36500." in run.err
-    assert counts() == (1, 1, 3, 2)
+    assert counts() == (1, 1, 3, 1, 2)
 
 
 def _leave_rejections(count: int, *, days: int) -> list[int]:
@@ -166,7 +169,7 @@ def test_prune_touches_no_more_than_a_batch_in_a_statement(
     with connection.execute_wrapper(watch), CaptureQueriesContext(connection) as queries:
         assert cors_guard("prune", "--days", "30").code == 0
 
-    assert sum(deleted) == 35 + 1 + 3 + 2
+    assert sum(deleted) == 35 + 1 + 3 + 1 + 2
     assert max(deleted) == 10
     assert all("LIMIT" in sql for sql in looked_at)
     assert not [query for query in queries if query["sql"].startswith(("SAVEPOINT", "BEGIN"))]
