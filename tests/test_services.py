@@ -756,3 +756,13 @@ def test_ignore_is_no_change_of_the_policy() -> None:
     assert (revision(), PolicyChange.objects.count()) == before
     assert card.status_by is None
     assert card.status_at is not None
+
+
+def test_preview_asks_few_questions_however_many_lines_and_places(
+    production: Environment, public: ApiGroup, billing: ApiGroup, django_assert_max_num_queries: Any
+) -> None:
+    TrustedOriginFactory.create(origin="https://app3.example.com")
+    lines = [f"https://app{n}.example.com" for n in range(100)]
+    with django_assert_max_num_queries(5):
+        previews = services.preview_trust(lines, environments=[production], api_groups=[public, billing])
+    assert [(p.origin, p.api_group) for p in previews if p.existing] == [("https://app3.example.com", "public")]

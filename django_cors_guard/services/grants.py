@@ -48,17 +48,25 @@ def require_origin(
 
 
 def _check_expiry(
-    origin: Origin | None, environment: Environment, group: ApiGroup, expires_at: datetime | None, *, renewed: bool
+    origin: Origin | None,
+    environment: Environment,
+    group: ApiGroup,
+    expires_at: datetime | None,
+    *,
+    renewed: bool,
+    is_there: bool | None = None,
 ) -> list[Problem]:
-    """A grant's end lies ahead, and within what the environment allows."""
+    """A grant's end lies ahead, and within what the environment allows; ``is_there`` spares asking for the grant."""
     if expires_at is not None and settings.USE_TZ and timezone.is_naive(expires_at):
         raise InvalidRequest(_("Give the expiry with its time zone."))
     if renewed and expires_at is not None and expires_at <= timezone.now():
         raise InvalidRequest(_("The expiry lies in the past. To end a grant, revoke it."))
     if not environment.max_trust_days or origin is None:
         return []
-    if renewed and expires_at is None and find_grant(origin, environment, group) is not None:
-        return []
+    if renewed and expires_at is None:
+        known = is_there if is_there is not None else find_grant(origin, environment, group) is not None
+        if known:
+            return []
     latest = timezone.now() + timedelta(days=environment.max_trust_days)
     if expires_at is None or expires_at > latest:
         return [Problem("trusted_too_long", origin.text, f"{environment.max_trust_days}")]
@@ -66,11 +74,17 @@ def _check_expiry(
 
 
 def list_expiry_problems(
-    origin: Origin | None, environment: Environment, group: ApiGroup, expires_at: datetime | None, *, renewed: bool
+    origin: Origin | None,
+    environment: Environment,
+    group: ApiGroup,
+    expires_at: datetime | None,
+    *,
+    renewed: bool,
+    is_there: bool | None = None,
 ) -> list[Problem]:
     """As ``_check_expiry``, for those who want every problem at once."""
     try:
-        return _check_expiry(origin, environment, group, expires_at, renewed=renewed)
+        return _check_expiry(origin, environment, group, expires_at, renewed=renewed, is_there=is_there)
     except CorsGuardError as error:
         return [Problem("invalid_expiry", str(error))]
 

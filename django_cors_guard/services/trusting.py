@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from django_cors_guard.core.origins import (
     Mend,
+    Parsed,
     Problem,
     check_rules,
     parse_origin,
@@ -46,6 +47,8 @@ TRUSTED: Final = "trusted"
 RENEWED: Final = "renewed"
 #: Trusted origins that a new one is compared with for look-alikes.
 LOOK_ALIKE_SAMPLE: Final = 2000
+#: Within what every database takes as parameters of one statement.
+ORIGINS_PER_QUERY: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,16 @@ class Preview:
     mended: tuple[Mend, ...]
     risks: tuple[Problem, ...]
     existing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One grant that somebody would like to have: ``origin`` as it was typed."""
+
+    origin: str
+    environment: Environment
+    api_group: ApiGroup
+    expires_at: datetime | None = None
 
 
 @retry_deadlocks
@@ -116,12 +129,20 @@ def preview_trust(
     places = [find_environment(item) for item in environments]
     groups = [find_api_group(item) for item in api_groups]
     lines = [origin for origin in origins if origin.strip()]
-    samples = {place.pk: _sample_trusted(place) for place in places}
+    return preview_wishes(
+        Wish(line, place, group, expires_at) for line in lines for place in places for group in groups
+    )
+
+
+def preview_wishes(wishes: Iterable[Wish]) -> list[Preview]:
+    """Return, without writing anything, what each of ``wishes`` would mean, in a few queries however many there are."""
+    asked = [(wish, parse_origin(wish.origin)) for wish in wishes]
+    grants = _find_grants({parsed.origin.text for _wish, parsed in asked if parsed.origin is not None})
+    places = {wish.environment.pk: wish.environment for wish, _parsed in asked}
+    samples = {pk: _sample_trusted(place) for pk, place in places.items()}
     return [
-        _preview(line, place, group, expires_at, samples[place.pk])
-        for line in lines
-        for place in places
-        for group in groups
+        _preview(wish, parsed, grants.get(_place_of(wish, parsed)), samples[wish.environment.pk])
+        for wish, parsed in asked
     ]
 
 
@@ -250,26 +271,22 @@ def _renew(
     return grant
 
 
-def _preview(
-    line: str, environment: Environment, group: ApiGroup, expires_at: datetime | None, sample: list[str]
-) -> Preview:
-    parsed = parse_origin(line)
+def _preview(wish: Wish, parsed: Parsed, grant: TrustedOrigin | None, sample: list[str]) -> Preview:
+    environment, group = wish.environment, wish.api_group
     rules = rules_for(environment, group)
-    problems, existing = list(parsed.problems), ""
-    risks: tuple[Problem, ...] = ()
+    problems, risks = list(parsed.problems), tuple[Problem, ...]()
     if parsed.origin is not None:
         problems += check_rules(parsed.origin, rules)
         risks = find_risks(parsed.origin, rules=rules, trusted=sample)
-        row = TrustedOrigin.objects.using(alias()).filter(
-            environment=environment, api_group=group, origin=parsed.origin.text
-        ).select_related("environment", "api_group").first()  # fmt: skip
-        existing = row.status().value if row is not None else ""
-        if existing == Status.REVOKED:
-            problems.append(Problem("revoked", parsed.origin.text))
-    if existing != Status.REVOKED:
-        problems += list_expiry_problems(parsed.origin, environment, group, expires_at, renewed=True)
+    existing = grant.status().value if grant is not None else ""
+    if existing == Status.REVOKED:
+        problems.append(Problem("revoked", parsed.origin.text if parsed.origin is not None else ""))
+    else:
+        problems += list_expiry_problems(
+            parsed.origin, environment, group, wish.expires_at, renewed=True, is_there=grant is not None
+        )
     return Preview(
-        given=line,
+        given=wish.origin,
         environment=environment.slug,
         api_group=group.slug,
         origin=parsed.origin.text if parsed.origin is not None else "",
@@ -278,6 +295,22 @@ def _preview(
         risks=risks,
         existing=existing,
     )
+
+
+def _place_of(wish: Wish, parsed: Parsed) -> tuple[int, int, str]:
+    return (wish.environment.pk, wish.api_group.pk, parsed.origin.text if parsed.origin is not None else "")
+
+
+def _find_grants(origins: Iterable[str]) -> dict[tuple[int, int, str], TrustedOrigin]:
+    """The grants of ``origins`` that are there, by environment, API group and origin."""
+    rows = TrustedOrigin.objects.using(alias()).select_related("environment", "api_group", "revoked_by")
+    texts = sorted(origins)
+    found = [
+        row
+        for start in range(0, len(texts), ORIGINS_PER_QUERY)
+        for row in rows.filter(origin__in=texts[start : start + ORIGINS_PER_QUERY])
+    ]
+    return {(row.environment_id, row.api_group_id, row.origin): row for row in found}
 
 
 def _sample_trusted(environment: Environment) -> list[str]:
