@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -51,9 +51,10 @@ def say_why_not(check: Callable[[], None]) -> str:
 
 
 class GuardAdmin(_ModelAdmin[_M]):
-    """Base of all pages. ``guard_note`` stands under the title of the list."""
+    """Base of all pages. ``guard_note`` stands under the title of the list, ``search_hint`` below the search field."""
 
-    guard_note: Any = ""
+    guard_note: ClassVar[Any] = ""
+    search_hint: ClassVar[Any] = ""
 
     class Media:
         css = {"all": ["cors_guard/admin.css"]}

@@ -1,0 +1,8 @@
+"""The example project as the desk's browser tests serve it: a strict Content-Security-Policy on every answer."""
+
+from example_project.settings import *  # noqa: F403 - settings modules are made to be extended so
+from example_project.settings import MIDDLEWARE
+
+DEBUG = False
+ROOT_URLCONF = "tests.browser.urls"
+MIDDLEWARE = ["tests.browser.content_policy.ContentPolicyMiddleware", *MIDDLEWARE]
