@@ -13,17 +13,15 @@ from django.db import router
 from django_cors_guard import conf
 from django_cors_guard.core import headers as fields
 from django_cors_guard.core.decision import Decision, Headers, Mode, PlainFacts, Reason
-from django_cors_guard.core.explain import Candidate, Difference, Nearest, NullSource, find_nearest, hosts_to_search
+from django_cors_guard.core.explain import Difference, Nearest, NullSource
 from django_cors_guard.core.origins import parse_origin, pattern_candidates
 from django_cors_guard.core.policy import Policy, normalise_host
 from django_cors_guard.core.protocol import decide
 from django_cors_guard.exceptions import UnknownName
 from django_cors_guard.models import Environment, PolicyState, TrustedOrigin
+from django_cors_guard.models.nearby import Nearby, Refused, find_nearby
 from django_cors_guard.own_paths import own_paths
-from django_cors_guard.store import load, store
-
-#: Most rows that are compared to find the nearest trusted thing.
-MAX_CANDIDATES: Final = 500
+from django_cors_guard.store import load_about, store
 
 #: Refusals that another spelling, another place or another grant might explain.
 NEARBY_REASONS: Final = frozenset(
@@ -64,7 +62,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The whole story of one origin on one path. ``preflight`` is None where browsers would send none."""
+    """The whole story of one origin on one path. ``preflight`` is None where browsers would send none.
+
+    ``nearest_id`` is the row of ``nearest``.
+    """
 
     origin: str
     method: str
@@ -83,6 +84,7 @@ class Explanation:
     preflight: Answer | None
     grant: Grant | None
     nearest: Nearest | None
+    nearest_id: int | None
     null_sources: tuple[str, ...]
 
     @property
@@ -112,9 +114,11 @@ def explain(
     Without ``environment`` it is the active one. Nothing is recorded. ``nearest_in`` are the environments whose
     grants may be named beside it (None: all). Raises UnknownName for an environment that was named and does not exist.
     """
-    slug = _slug_of(environment)
-    policy = _policy_of(slug)
+    row = _find_row(environment)
+    slug = row.slug if row is not None else conf.current().environment
     sent = _as_sent(origin)
+    grants = _read_deciding(sent, slug)
+    policy = _policy_of(slug, row, grants)
     names = tuple(name.strip().lower() for name in headers if name.strip())
     facts = PlainFacts(
         method=method, path=path, origin=sent, host=normalise_host(host or ""), own_path=own_paths().cover(path)
@@ -122,7 +126,9 @@ def explain(
     decision = decide(facts, policy, time())
     preflight = _preflight(facts, names, policy) if _needs_preflight(method, names) else None
     deciding = preflight if preflight is not None and preflight.reason.is_refusal else decision
-    nearest = _find_nearest(sent, slug, decision.group, nearest_in) if deciding.reason in NEARBY_REASONS else None
+    refused = [Refused(sent, slug, decision.group)] if deciding.reason in NEARBY_REASONS else []
+    near = next(iter(find_nearby(refused, among=nearest_in)), None)
+    nearest = near.nearest if near is not None else None
     route = policy.find_route(facts) if not facts.own_path else None
     return Explanation(
         origin=sent,
@@ -141,8 +147,9 @@ def explain(
         reason=_refine(deciding.reason, nearest),
         request=_answer(decision, sent),
         preflight=_answer(preflight, sent) if preflight is not None else None,
-        grant=_find_deciding(sent, slug, decision.group),
+        grant=_find_deciding(sent, grants, decision.group, near),
         nearest=nearest,
+        nearest_id=near.row.pk if near is not None else None,
         null_sources=tuple(str(source) for source in NullSource) if sent == fields.NULL_ORIGIN else (),
     )
 
@@ -154,25 +161,24 @@ def _refine(reason: Reason, nearest: Nearest | None) -> str:
     return str(reason)
 
 
-def _slug_of(environment: Environment | str | None) -> str:
-    if environment is None:
-        return conf.current().environment
-    if isinstance(environment, Environment):
-        return environment.slug
+def _find_row(environment: Environment | str | None) -> Environment | None:
+    """Return the row of the environment that was named; None where none was."""
+    if environment is None or isinstance(environment, Environment):
+        return environment
     rows = Environment.objects.using(_alias())
     found = rows.filter(slug=environment).first() if conf.is_slug(environment) else None
     if found is None or found.slug != environment:
         raise UnknownName("environment", environment[:50], tuple(rows.order_by("slug").values_list("slug", flat=True)))
-    return environment
+    return found
 
 
-def _policy_of(slug: str) -> Policy:
+def _policy_of(slug: str, row: Environment | None, grants: Collection[TrustedOrigin]) -> Policy:
     if slug == conf.current().environment:
         store.nudge()
         policy = store.current()
         if policy is not None:
             return policy
-    return load(slug)
+    return load_about(slug, grants, row=row)
 
 
 def _as_sent(origin: str) -> str:
@@ -210,48 +216,25 @@ def _answer(decision: Decision, origin: str) -> Answer:
     )
 
 
-def _find_deciding(origin: str, environment: str, group: str) -> Grant | None:
-    """Return the exact row, else the most specific pattern's."""
+def _read_deciding(origin: str, environment: str) -> list[TrustedOrigin]:
+    """Return the grants of ``environment`` that may decide about ``origin``, whatever the API group."""
     if not fields.is_origin_shaped(origin):
-        return None  # no row can be that, and not every database takes every text
-    texts = [origin, *pattern_candidates(origin)]
-    rows = {
-        row.origin: row
-        for row in TrustedOrigin.objects.using(_alias())
-        .filter(environment__slug=environment, api_group__slug=group, origin__in=texts)
-        .select_related("environment", "api_group", "revoked_by")
-    }
-    found = next((rows[text] for text in texts if text in rows), None)
-    return _grant(found) if found is not None else None
+        return []  # no row can be that, and not every database takes every text
+    rows = TrustedOrigin.objects.using(_alias()).filter(origin__in=[origin, *pattern_candidates(origin)])
+    return list(rows.filter(environment__slug=environment).select_related("environment", "api_group", "revoked_by"))
 
 
-def _find_nearest(origin: str, environment: str, group: str, among: Collection[str] | None) -> Nearest | None:
-    alike = TrustedOrigin.objects.using(_alias()).filter(origin__in=hosts_to_search(origin))
-    if among is not None:
-        alike = alike.filter(environment__slug__in={environment, *among})
-    rows = alike.select_related("environment", "api_group", "revoked_by")[:MAX_CANDIDATES]
-    close_by = (
-        TrustedOrigin.objects.using(_alias())
-        .filter(environment__slug=environment)
-        .select_related("environment", "api_group", "revoked_by")
-        .order_by("-pk")[:MAX_CANDIDATES]
-    )
-    candidates = [_candidate(_grant(row)) for row in {row.pk: row for row in (*rows, *close_by)}.values()]
-    return find_nearest(origin, environment=environment, api_group=group, candidates=candidates)
+def _find_deciding(origin: str, grants: Iterable[TrustedOrigin], group: str, near: Nearby | None) -> Grant | None:
+    """Return the exact row, else the most specific pattern's."""
+    rows = {row.origin: row for row in grants if row.api_group.slug == group}
+    found = next((rows[text] for text in (origin, *pattern_candidates(origin)) if text in rows), None)
+    if found is None:
+        return None
+    is_near = near is not None and near.row.pk == found.pk
+    return _grant(found, near.nearest.candidate.by if near is not None and is_near else found.revoked_by_label())
 
 
-def _candidate(grant: Grant) -> Candidate:
-    return Candidate(
-        origin=grant.origin,
-        environment=grant.environment,
-        api_group=grant.api_group,
-        status=grant.status,  # type: ignore[arg-type]  # the same four words
-        by=grant.revoked_by,
-        at=grant.revoked_at or grant.expires_at,
-    )
-
-
-def _grant(row: TrustedOrigin) -> Grant:
+def _grant(row: TrustedOrigin, revoked_by: str) -> Grant:
     return Grant(
         id=row.pk,
         origin=row.origin,
@@ -260,7 +243,7 @@ def _grant(row: TrustedOrigin) -> Grant:
         status=row.status().value,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
-        revoked_by=row.revoked_by_label(),
+        revoked_by=revoked_by,
         revoke_reason=row.revoke_reason,
     )
 

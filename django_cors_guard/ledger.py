@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from django.conf import settings
 from django.db import DataError, IntegrityError, connections, router, transaction
 from django.db.models import BigIntegerField, Case, CharField, Count, DateTimeField, F, Field, JSONField, Value, When
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from django_cors_guard import conf
@@ -338,6 +338,11 @@ def _day_of(seconds: float) -> date:
     return datetime.fromtimestamp(seconds, tz=UTC).date()
 
 
+def _date_of(moment: datetime) -> date:
+    """The day of what the database returned; without USE_TZ it may be off by one."""
+    return moment.astimezone(UTC).date() if timezone.is_aware(moment) else moment.date()
+
+
 def _add_up_cards(entries: Iterable[Entry]) -> dict[str, _Card]:
     cards: dict[str, _Card] = {}
     for entry in entries:
@@ -379,22 +384,46 @@ def _count_cards(cards: dict[str, _Card], using: str) -> None:
         return
     rows = RejectedOrigin.objects.using(using).filter(key__in=cards)
     # In key order, so that two flushes wait for each other instead of locking each other out.
-    locked = dict(rows.order_by("key").select_for_update().values_list("key", "recent"))
-    trends = {digest: add_to_trend(recent, cards[digest].days) for digest, recent in locked.items()}
+    held = rows.order_by("key").select_for_update()
+    locked = [_Held(*values) for values in held.values_list("key", "recent", "last_seen", Now())]
     again = _find_ended(cards, using)
+    latest = {row.key: cards[row.key] for row in locked if not row.is_later_than(cards[row.key])}
+    # MariaDB assigns from left to right and reads what it has just assigned: the status comes last.
     rows.update(
-        count=F("count") + _case(cards, "times", BigIntegerField()),
-        recent=_json_case(trends, using),
-        last_seen=_case(cards, "last", DateTimeField()),
-        last_reason=_case(cards, "reason", CharField()),
-        status=Case(
-            When(key__in=again, status=CardStatus.TRUSTED, then=Value(CardStatus.NEW.value)),
-            default=F("status"),
-            output_field=CharField(),
-        )
-        if again
-        else F("status"),
+        count=F("count") + _case(cards, "times", BigIntegerField(), Value(0)),
+        recent=_json_case({row.key: row.add_days(cards[row.key]) for row in locked}, using),
+        last_seen=_case(latest, "last", DateTimeField(), F("last_seen")),
+        last_reason=_case(latest, "reason", CharField(), F("last_reason")),
+        **(_reopening(again) if again else {}),
     )
+
+
+class _Held(NamedTuple):
+    """A card's row, locked, and what time it is by the database: the one clock that all writers share."""
+
+    key: str
+    recent: Any
+    last_seen: datetime
+    now: datetime
+
+    def add_days(self, card: _Card) -> dict[str, int]:
+        return add_to_trend(self.recent, card.days, _date_of(self.now))
+
+    def is_later_than(self, card: _Card) -> bool:
+        """Whether somebody has written of a later refusal already; one that lies ahead of us is none."""
+        is_ahead = _date_of(self.last_seen) > _date_of(self.now) + timedelta(days=1)
+        return not is_ahead and self.last_seen > _at(card.last)
+
+
+def _reopening(keys: list[str]) -> dict[str, Any]:
+    """Take trusted cards among ``keys`` back to new; nobody did that, so nobody's name stays on them."""
+    ended = When(key__in=keys, status=CardStatus.TRUSTED, then=Value(None))
+    status = When(key__in=keys, status=CardStatus.TRUSTED, then=Value(CardStatus.NEW.value))
+    return {
+        "status_by": Case(ended, default=F("status_by"), output_field=RejectedOrigin._meta.get_field("status_by")),
+        "status_at": Case(ended, default=F("status_at"), output_field=DateTimeField()),
+        "status": Case(status, default=F("status"), output_field=CharField()),
+    }
 
 
 def _find_ended(cards: dict[str, _Card], using: str) -> list[str]:
@@ -408,13 +437,13 @@ def _find_ended(cards: dict[str, _Card], using: str) -> list[str]:
     ]
 
 
-def _case(cards: dict[str, _Card], name: str, output: Field[Any, Any]) -> Case:
+def _case(cards: dict[str, _Card], name: str, output: Field[Any, Any], default: F | Value) -> Case:
     def value(card: _Card) -> int | str | datetime:
         found = getattr(card, name)
         return _at(found) if name == "last" else str(found) if name == "reason" else found
 
     whens = [When(key=digest, then=Value(value(card), output_field=output)) for digest, card in cards.items()]
-    return Case(*whens, output_field=output)
+    return Case(*whens, default=default, output_field=output)
 
 
 def _json_case(values: Mapping[str, Any], using: str) -> Case | Cast | F:

@@ -12,10 +12,11 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from time import monotonic, time
 from typing import Any, Final, TypeVar
 
@@ -144,6 +145,10 @@ class Store:
         """Load the policy now and close the connection: for servers that import the application before they fork."""
         self._renew()
         connections[_alias()].close()
+
+    def at_hand(self) -> Policy | None:
+        """Return the policy that requests are decided by at this moment; asks nobody."""
+        return self._state.policy
 
     def freshness(self) -> Freshness:
         """Describe the policy at hand; asks nobody."""
@@ -342,17 +347,36 @@ def load(environment: str, *, version: Version | None = None, cached: bool = Tru
     return policy  # type: ignore[return-value]  # the loop ran at least once
 
 
-def _read_source(environment: str, version: Version, using: str) -> PolicySource:
-    row = Environment.objects.using(using).filter(slug=environment).first()
+def load_about(environment: str, grants: Collection[TrustedOrigin], *, row: Environment | None = None) -> Policy:
+    """Read and compile what the policy of ``environment`` makes of ``grants``, some of its own. May raise.
+
+    For explanations: the other grants, of which there may be a million, have no say in them. Such a policy is neither
+    cached nor served. ``row`` is the environment's, where it is known.
+    """
+    using = _alias()
+    source = _read_source(environment, PolicyState.read(using), using, row=row, grants=grants)
+    return compile_policy(source, max_mode=conf.current().max_mode, now=time())
+
+
+def _read_source(
+    environment: str,
+    version: Version,
+    using: str,
+    *,
+    row: Environment | None = None,
+    grants: Collection[TrustedOrigin] | None = None,
+) -> PolicySource:
+    row = row if row is not None else Environment.objects.using(using).filter(slug=environment).first()
     if row is not None and row.slug != environment:
         row = None  # a collation that ignores case is no reason to take another environment's policy
     modes: dict[int, str] = {}
-    grants: tuple[GrantRow, ...] = ()
+    found: tuple[GrantRow, ...] = ()
     groups = list(ApiGroup.objects.using(using).order_by("pk"))
     slugs = {group.pk: group.slug for group in groups}
     if row is not None:
         modes = dict(GroupMode.objects.using(using).filter(environment=row).values_list("api_group_id", "mode"))
-        grants = tuple(_read_grants(row, slugs, using))
+        columns = _read_grants(row, using) if grants is None else map(_columns_of, grants)
+        found = tuple(_grant_rows(columns, slugs))
     return PolicySource(
         slug=environment,
         environment=_environment_row(row) if row is not None else None,
@@ -363,16 +387,28 @@ def _read_source(environment: str, version: Version, using: str) -> PolicySource
             .order_by("pk")
             .values_list("api_group_id", "path_prefix", "host")
         ),
-        grants=grants,
+        grants=found,
         revision=version.revision,
         token=version.token,
     )
 
 
-def _read_grants(environment: Environment, slugs: dict[int, str], using: str) -> Iterator[GrantRow]:
+#: API group by id, origin, expires_at, revoked_at.
+_Columns = tuple[int, str, datetime | None, datetime | None]
+
+
+def _read_grants(environment: Environment, using: str) -> Iterator[_Columns]:
     rows = TrustedOrigin.objects.using(using).filter(environment=environment)
     columns = rows.values_list("api_group_id", "origin", "expires_at", "revoked_at")
-    for group, origin, expires_at, revoked_at in columns.iterator(chunk_size=READ_CHUNK):
+    yield from columns.iterator(chunk_size=READ_CHUNK)
+
+
+def _columns_of(grant: TrustedOrigin) -> _Columns:
+    return grant.api_group_id, grant.origin, grant.expires_at, grant.revoked_at
+
+
+def _grant_rows(columns: Iterable[_Columns], slugs: dict[int, str]) -> Iterator[GrantRow]:
+    for group, origin, expires_at, revoked_at in columns:
         ends = expires_at.timestamp() if expires_at is not None else None
         yield slugs.get(group, ""), origin, ends, revoked_at is not None
 

@@ -28,6 +28,7 @@ from django_cors_guard.models import (
     writing,
 )
 from django_cors_guard.models.rejection import CardStatus
+from django_cors_guard.services import grants, trusting
 from tests.factories import (
     ApiGroupFactory,
     EnvironmentFactory,
@@ -149,15 +150,95 @@ def test_trust_many_is_all_or_nothing_and_one_revision() -> None:
     assert {problem.code for problem in refusal.value.problems} == {"path", "null_origin"}
     assert not TrustedOrigin.objects.exists()
     before = revision()
-    grants = services.trust_many(["https://a.example.com", "", "https://b.example.com"], **places)
-    assert (len(grants), revision()) == (4, before + 1)
+    trusted = services.trust_many(["https://a.example.com", "", "https://b.example.com"], **places)
+    assert (len(trusted), revision()) == (4, before + 1)
 
 
 def test_trust_many_of_what_is_trusted_takes_no_revision() -> None:
     trust()
     before = revision()
-    grants = services.trust_many([ORIGIN], environments=["production"], api_groups=["public"])
-    assert ([grant.origin for grant in grants], revision()) == ([ORIGIN], before)
+    trusted = services.trust_many([ORIGIN], environments=["production"], api_groups=["public"])
+    assert ([grant.origin for grant in trusted], revision()) == ([ORIGIN], before)
+
+
+def test_trust_many_describes_what_is_trusted_and_closes_its_card() -> None:
+    grant, card, front_end = trust(note="old"), RejectedOriginFactory.create(origin=ORIGIN), FrontEndFactory.create()
+    before = revision()
+    services.trust_many([ORIGIN], environments=["production"], api_groups=["public"], note="new", front_end="shop")
+    grant.refresh_from_db()
+    card.refresh_from_db()
+    assert (grant.note, grant.front_end, card.status, revision()) == ("new", front_end, "trusted", before)
+
+
+def test_trust_many_leaves_the_card_of_an_expired_grant_open() -> None:
+    TrustedOriginFactory.create(origin=ORIGIN, expires_at=timezone.now() - timedelta(days=1))
+    card = RejectedOriginFactory.create(origin=ORIGIN)
+    services.trust_many([ORIGIN], environments=["production"], api_groups=["public"])
+    card.refresh_from_db()
+    assert card.status == "new"
+
+
+def test_trust_many_renews_what_is_there_and_adds_the_rest_in_one_revision() -> None:
+    there, before, ends = trust(), revision(), timezone.now() + timedelta(days=3)
+    first, second, third = services.trust_many(
+        [ORIGIN, "https://b.example.com", "https://B.example.com/"],
+        environments=["production"],
+        api_groups=["public"],
+        expires_at=ends,
+    )
+    assert (first.pk, second.pk) == (there.pk, third.pk)
+    assert set(TrustedOrigin.objects.values_list("expires_at", flat=True)) == {ends}
+    assert (TrustedOrigin.objects.count(), revision()) == (2, before + 1)
+    assert set(PolicyChange.objects.filter(revision=before + 1).values_list("action", flat=True)) == {
+        "trusted",
+        "renewed",
+    }
+
+
+def test_trust_wishes_trusts_each_only_where_it_is_wished_for(production: Environment, public: ApiGroup) -> None:
+    staging, billing = EnvironmentFactory.create(slug="staging"), ApiGroupFactory.create(slug="billing")
+    elsewhere = TrustedOriginFactory.create(origin=ORIGIN, environment=staging, note="another's")
+    before = revision()
+    wishes = [
+        services.Wish("https://b.example.com", staging, billing, timezone.now() + timedelta(days=1)),
+        services.Wish(ORIGIN, production, public),
+    ]
+    trusted = services.trust_wishes(wishes, note="ours")
+    assert [grant.origin for grant in trusted] == ["https://b.example.com", ORIGIN]
+    assert [grant.expires_at is None for grant in trusted] == [False, True]
+    elsewhere.refresh_from_db()
+    assert (elsewhere.note, TrustedOrigin.objects.count(), revision()) == ("another's", 3, before + 1)
+
+
+def test_trust_wishes_goes_by_the_places_as_they_stand_now(production: Environment, public: ApiGroup) -> None:
+    wish = services.Wish("http://app.example.com", production, public)
+    production.allow_insecure_http = True
+    with pytest.raises(RefusedOrigin, match="insecure"):
+        services.trust_wishes([wish])
+    Environment.objects.update(protected=True)
+    with pytest.raises(ProtectedEnvironment):
+        services.trust_wishes([services.Wish(ORIGIN, production, public)], actor=user_with())
+    assert not TrustedOrigin.objects.exists()
+
+
+@pytest.mark.parametrize("expires_at", [None, timezone.now() + timedelta(days=3)])
+def test_trust_wishes_refuses_what_was_revoked_meanwhile_and_writes_nothing(
+    production: Environment, public: ApiGroup, monkeypatch: pytest.MonkeyPatch, expires_at: Any
+) -> None:
+    trust()
+    wishes = [services.Wish(origin, production, public, expires_at) for origin in ("https://b.example.com", ORIGIN)]
+    find = grants.find_grants
+
+    def too_late(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("lock"):
+            TrustedOrigin.objects.update(revoked_at=timezone.now(), revoke_reason="just now")
+        return find(*args, **kwargs)
+
+    monkeypatch.setattr(trusting, "find_grants", too_late)
+    before = revision()
+    with pytest.raises(RevokedOrigin, match="just now"):
+        services.trust_wishes(wishes)
+    assert (TrustedOrigin.objects.count(), revision()) == (1, before)
 
 
 @pytest.mark.parametrize("days", [None, 365])
@@ -426,16 +507,14 @@ def test_deadlock_is_tried_again_where_the_transaction_is_ones_own(monkeypatch: 
 
 def test_trust_many_takes_cards_in_the_order_of_the_audit_log() -> None:
     origins = [f"https://a{n}.example.com" for n in range(10)]
+    keys = [RejectedOriginFactory.create(origin=origin).key for origin in origins]
     with CaptureQueriesContext(connection) as queries:
         services.trust_many(origins, environments=["production"], api_groups=["public"])
-    touched = [
-        match.group()
-        for query in queries
-        if query["sql"].startswith("UPDATE") and "rejectedorigin" in query["sql"]
-        for match in re.finditer(r"[0-9a-f]{64}", query["sql"])
-    ]
-    assert len(touched) == 10
-    assert touched == sorted(touched)
+    locking, *others = [query["sql"] for query in queries if "rejectedorigin" in query["sql"]]
+    assert re.findall(r"[0-9a-f]{64}", locking) == sorted(keys)
+    assert re.search(r"ORDER BY [^ ]*key[^ ]* ASC", locking)
+    assert [sql.partition(" ")[0] for sql in others] == ["UPDATE"]
+    assert set(RejectedOrigin.objects.values_list("status", flat=True)) == {"trusted"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -707,6 +786,31 @@ def test_preview_of_a_grant_that_is_there_refuses_an_end_in_the_past() -> None:
     trust()
     past = timezone.now() - timedelta(days=1)
     assert [problem.code for problem in preview(expires_at=past).problems] == ["invalid_expiry"]
+
+
+def test_preview_hands_on_the_grant_that_is_there() -> None:
+    grant = trust()
+    assert (preview().grant, preview().existing) == (grant, "active")
+    assert preview("https://new.example.com").grant is None
+
+
+def test_preview_finds_look_alikes_of_every_environment_and_of_no_revoked_grant() -> None:
+    EnvironmentFactory.create(slug="staging")
+    trust("https://paypal.com", environment="staging")
+    services.revoke(trust("https://google.com"), reason="x")
+    assert [(risk.code, risk.detail) for risk in preview("https://paypa1.com").risks] == [
+        ("look_alike", "https://paypal.com")
+    ]
+    assert preview("https://g00gle.com").risks == ()
+
+
+def test_preview_says_when_it_was_compared_with_some_of_the_trusted_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    trust("https://paypal.com")
+    trust("https://newer.example.com")
+    assert preview("https://paypa1.com").compared_all
+    monkeypatch.setattr("django_cors_guard.services.previews.MAX_COMPARED", 1)
+    assert not preview("https://paypa1.com").compared_all
+    assert preview("https://paypa1.com").risks == ()
 
 
 def test_preview_of_a_revoked_grant_names_that_alone() -> None:

@@ -5,8 +5,13 @@ import pytest
 from django_cors_guard import wording
 from django_cors_guard.core.decision import Reason
 from django_cors_guard.core.explain import Difference, NullSource
+from django_cors_guard.core.files import FileProblem
 from django_cors_guard.core.problems import Mend, MendCode, Problem, ProblemCode
-from django_cors_guard.core.risks import RiskCode
+from django_cors_guard.core.risks import RiskCode, Severity
+from django_cors_guard.services.consequences.codes import ConsequenceCode
+from django_cors_guard.services.consequences.environment_changes import SWITCHES
+from django_cors_guard.services.consequences.modes import Effect
+from django_cors_guard.services.transfer import Leaving
 
 
 @pytest.mark.parametrize(
@@ -18,6 +23,11 @@ from django_cors_guard.core.risks import RiskCode
         pytest.param(list(Reason), wording.REASONS, id="reasons"),
         pytest.param(list(Difference), wording.DIFFERENCES, id="differences"),
         pytest.param(list(NullSource), wording.NULL_SOURCES, id="null sources"),
+        pytest.param(list(FileProblem), wording.FILE_PROBLEMS, id="files"),
+        pytest.param(list(Leaving), wording.LEAVINGS, id="left alone"),
+        pytest.param(list(ConsequenceCode), wording.CONSEQUENCES, id="consequences"),
+        pytest.param(list(SWITCHES), wording.SWITCHES, id="switches"),
+        pytest.param(list(Effect), wording.EFFECTS, id="effects"),
     ],
 )
 def test_every_code_has_words(codes: list[str], words: dict[str, object]) -> None:
@@ -31,9 +41,26 @@ def test_words_of_a_problem_take_any_value(code: str) -> None:
     assert "%(" not in text.replace("%(value)s", "")
 
 
+@pytest.mark.parametrize("code", sorted(wording.FILE_PROBLEMS))
+def test_words_of_a_problem_of_a_file_take_any_value(code: str) -> None:
+    text = wording.word_file_problem(Problem(code, "%s {x} <b>", "%(value)s"))
+    assert "%(" not in text.replace("%(value)s", "")
+
+
+def test_problem_of_an_origin_in_a_file_has_the_words_it_has_elsewhere() -> None:
+    problem = Problem("missing_scheme", "app.example.com", "https://app.example.com")
+    assert wording.word_file_problem(problem) == wording.word_problem(problem)
+
+
 @pytest.mark.parametrize("code", sorted(wording.RISKS))
 def test_words_of_a_risk_take_any_value(code: str) -> None:
     assert wording.word_risk(Problem(code, "%s", "%d"))
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_every_severity_has_a_word(severity: Severity) -> None:
+    assert wording.word_severity(severity).isalpha()
+    assert wording.word_severity(99) == "99"
 
 
 def test_problem_says_what_to_type_instead() -> None:
@@ -45,3 +72,19 @@ def test_unknown_code_is_shown_as_it_is() -> None:
     assert wording.word_problem(Problem("of_the_future", "x")) == "of_the_future: x"
     assert wording.word_mend(Mend("of_the_future", "a", "b")) == "of_the_future"
     assert wording.word_reason("of_the_future") == "of_the_future"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("code", sorted(wording.CONSEQUENCES))
+def test_words_of_a_consequence_take_any_number(code: str, count: int) -> None:
+    values = {"front_ends": 1, "patterns": 2, "switch": "allow_loopback", "days": 7, "mode": "%s", "limit": "<b>"}
+    text = wording.word_consequence(code, count, values)
+    assert text
+    assert "%(" not in text
+
+
+def test_consequence_names_its_switch_in_words() -> None:
+    assert "“allow loopback”" in wording.word_consequence("switch_off", 1, {"switch": "allow_loopback"})
+    assert "“of_the_future”" in wording.word_consequence("switch_off", 1, {"switch": "of_the_future"})
+    assert wording.word_consequence("of_the_future", 3) == "of_the_future: 3"
+    assert wording.word_effect("of_the_future") == "of_the_future"

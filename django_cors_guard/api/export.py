@@ -17,6 +17,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from django_cors_guard.api.errors import ErrorItem, describe_bad_choice
 from django_cors_guard.api.times import format_time
+from django_cors_guard.core.files import guard_cell
 
 AS: Final = "as"
 NDJSON: Final = "ndjson"
@@ -29,9 +30,6 @@ STREAMS: Final[Mapping[str, str]] = {
     "application/x-ndjson": "One row a line.",
     "text/csv": "One row a line, after their names.",
 }
-
-#: What makes a spreadsheet run a cell; the wide forms are taken for the narrow ones where Japanese is spoken.
-_RUNNABLE: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Represent = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -129,7 +127,7 @@ def _cell(value: Any) -> Any:
         return json.dumps(value)
     if isinstance(value, datetime):
         return format_time(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_RUNNABLE) else value
+    return guard_cell(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 
 from django import forms
 from django.db import connections
-from django.db.models import F, QuerySet, Value
-from django.db.models.functions import Substr
+from django.db.models import F, QuerySet
 from django_filters import rest_framework as django_filters  # type: ignore[import-untyped]  # it ships no types
 from rest_framework.request import Request
 
@@ -25,6 +24,7 @@ from django_cors_guard.api.exact import Binary
 from django_cors_guard.api.numbers import BadNumber
 from django_cors_guard.api.times import BadTime
 from django_cors_guard.exceptions import UnknownName
+from django_cors_guard.models.prefix import starting_with
 
 Read = Callable[[str], Any]
 
@@ -110,16 +110,7 @@ class PrefixFilter(ReadFilter):
     def filter(self, qs: QuerySet[Any], value: str | None) -> QuerySet[Any]:
         if value is None:
             return qs
-        rows: QuerySet[Any] = qs.filter(**{f"{self.field_name}__startswith": value})
-        vendor = connections[rows.db].vendor
-        if vendor == "mysql":
-            # LIKE BINARY is exact and uses no index; the plain comparison does.
-            rows = rows.filter(**{f"{self.field_name}__istartswith": value})
-        if vendor == "sqlite":
-            # There LIKE takes upper case for lower case.
-            name = f"start_of_{self.field_name}"
-            rows = rows.alias(**{name: Substr(self.field_name, 1, len(value))}).filter(**{name: Value(value)})
-        return rows
+        return starting_with(qs, self.field_name, value)
 
 
 class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]  # as above

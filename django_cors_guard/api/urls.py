@@ -37,6 +37,11 @@ urlpatterns: list[URLPattern] = [
         name="rejected-origin-ignore",
     ),
     path(
+        "rejected-origins/<str:pk>/reopen/",
+        RejectedOriginViewSet.as_view({"post": "reopen"}),
+        name="rejected-origin-reopen",
+    ),
+    path(
         "trusted-origins/",
         TrustedOriginViewSet.as_view({"get": "list", "post": "create"}),
         name="trusted-origin-list",

@@ -72,6 +72,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     },
     "cors_guard_rejected_origin_trust": {"note": "The shop"},
     "cors_guard_rejected_origin_ignore": {},
+    "cors_guard_rejected_origin_reopen": {},
     "cors_guard_check_check": {
         "origin": "https://app.example.com",
         "path": "/api/public/hello",

@@ -6,20 +6,21 @@ Shells look up ``hosts_to_search`` in their database, by index, make candidates 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache, partial
 from itertools import product
 from typing import Final, Literal, NamedTuple
 
 from ada_url import idna_to_unicode
 
 from django_cors_guard.core.authority import DEFAULT_PORTS, LOOPBACK_HOSTS, is_ip_host
+from django_cors_guard.core.likeness import is_look_alike
 from django_cors_guard.core.origins import Origin, OriginKind, parse_canonical, parse_origin
 from django_cors_guard.core.patterns import pattern_candidates
 from django_cors_guard.core.problems import ProblemCode
-from django_cors_guard.core.risks import is_look_alike
 from django_cors_guard.core.spelling import skeleton
 from django_cors_guard.core.suffixes import registrable_domain
 
@@ -94,15 +95,13 @@ class Nearest:
     difference: Difference
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """What was refused, as a browser would have sent it, and how what was sent differs from that."""
 
     origin: Origin
     respelt: Difference | None
-
-    def is_covered_by(self, text: str) -> bool:
-        """Whether the canonical origin or pattern ``text`` matches it."""
-        return text == self.origin.text or text in pattern_candidates(self.origin.text)
+    #: The canonical origin and patterns that match it.
+    covering: frozenset[str]
 
 
 def find_nearest(
@@ -117,13 +116,14 @@ def find_nearest(
     Near is first what is trusted now, or was trusted right here; then what differs least. A grant that is active here
     and covers ``raw`` explains no refusal and is passed over.
     """
-    seen = _read_raw(raw)
+    seen = read_raw(raw)
     if seen is None:
         return None
     ranked: list[tuple[tuple[int, ...], str, Nearest]] = []
+    compare_texts = cache(partial(_compare_texts, seen))
     for candidate in candidates:
         place = _rank_place(candidate, environment, api_group)
-        compared = _compare(seen, candidate, place)
+        compared = _compare(seen, candidate, place, compare_texts)
         if compared is not None:
             difference, further = compared
             is_live = candidate.status == "active" or difference in _ENDED.values()
@@ -132,16 +132,21 @@ def find_nearest(
     return min(ranked, key=lambda entry: entry[:2])[2] if ranked else None
 
 
-def _read_raw(raw: str) -> _Seen | None:
+def read_raw(raw: str) -> Seen | None:
+    """Return what a browser would have sent for ``raw``; None where nobody can tell."""
     parsed = parse_origin(raw)
     if parsed.origin is not None:
-        return _Seen(parsed.origin, Difference.SPELLING if parsed.mended else None)
+        return _see(parsed.origin, Difference.SPELLING if parsed.mended else None)
     # One suggestion for the whole text stands in each problem.
     suggested = parse_canonical(parsed.problems[0].detail)
     if suggested is None:
         return None
     has_dot = any(problem.code == ProblemCode.TRAILING_DOT for problem in parsed.problems)
-    return _Seen(suggested, Difference.TRAILING_DOT if has_dot else Difference.SPELLING)
+    return _see(suggested, Difference.TRAILING_DOT if has_dot else Difference.SPELLING)
+
+
+def _see(origin: Origin, respelt: Difference | None) -> Seen:
+    return Seen(origin, respelt, frozenset((origin.text, *pattern_candidates(origin.text))))
 
 
 def _rank_place(candidate: Candidate, environment: str, api_group: str) -> int:
@@ -150,15 +155,16 @@ def _rank_place(candidate: Candidate, environment: str, api_group: str) -> int:
     return 0 if candidate.api_group == api_group else 1
 
 
-def _compare(seen: _Seen, candidate: Candidate, place: int) -> tuple[Difference, int] | None:
+def _compare(
+    seen: Seen, candidate: Candidate, place: int, compare_texts: Callable[[str], tuple[Difference, int] | None]
+) -> tuple[Difference, int] | None:
     """Return how they differ, and a number that is smaller the less they differ besides; None if unrelated."""
-    if seen.is_covered_by(candidate.origin):
+    if candidate.origin in seen.covering:
         if seen.respelt is not None:
             return seen.respelt, 0
         difference = _compare_places(candidate, place)
         return (difference, 0) if difference is not None else None
-    trusted = parse_canonical(candidate.origin)
-    return _compare_texts(seen.origin, trusted) if trusted is not None else None
+    return compare_texts(candidate.origin)
 
 
 def _compare_places(candidate: Candidate, place: int) -> Difference | None:
@@ -167,7 +173,12 @@ def _compare_places(candidate: Candidate, place: int) -> Difference | None:
     return Difference.OTHER_GROUP if place == 1 else Difference.OTHER_ENVIRONMENT
 
 
-def _compare_texts(seen: Origin, trusted: Origin) -> tuple[Difference, int] | None:
+def _compare_texts(refused: Seen, text: str) -> tuple[Difference, int] | None:
+    trusted = parse_canonical(text)
+    return _compare_origins(refused.origin, trusted) if trusted is not None else None
+
+
+def _compare_origins(seen: Origin, trusted: Origin) -> tuple[Difference, int] | None:
     same_scheme = seen.scheme == trusted.scheme
     same_port = seen.port == trusted.port or trusted.kind is OriginKind.LOOPBACK_PORTS
     if _covers_host(trusted, seen.host):
@@ -205,7 +216,7 @@ def hosts_to_search(raw: str) -> tuple[str, ...]:
     The same host, with and without ``www.``, its parents up to the domain that one owner holds, each with both schemes,
     with the port as sent and without; the patterns above them; and what a misread letter may have been.
     """
-    seen = _read_raw(raw)
+    seen = read_raw(raw)
     if seen is None:
         return ()
     if seen.origin.kind is OriginKind.CUSTOM_SCHEME:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from ada_url import idna_to_unicode
 
-from django_cors_guard.core.authority import DEFAULT_PORTS, is_ip_host, is_loopback_host
+from django_cors_guard.core.likeness import find_look_alikes
 from django_cors_guard.core.origins import Origin, OriginKind, OriginRules
 from django_cors_guard.core.problems import Problem
-from django_cors_guard.core.spelling import is_one_slip, skeleton
-from django_cors_guard.core.suffixes import registrable_domain, shared_hosting_suffix, sheltered_suffix
+from django_cors_guard.core.suffixes import shared_hosting_suffix, sheltered_suffix
 
-#: More look-alikes than anybody reads are not listed.
-MAX_LOOK_ALIKES: Final = 5
-# One slip apart, shorter names are simply different names.
-_MIN_SLIP_LENGTH: Final = 5
 # Alphabets whose letters pass for one another; Japanese, say, mixes its own and Latin every day.
 _CONFUSABLE_SCRIPTS: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
 
@@ -38,11 +33,39 @@ class RiskCode(StrEnum):
     LOOK_ALIKE = "look_alike"  # easily confused with another. Detail: the trusted origin it resembles
 
 
+class Severity(IntEnum):
+    """How much a risk weighs."""
+
+    NOTE = 1  # worth knowing, and the daily case
+    CAUTION = 2  # may be right, and wants a second look
+    SERIOUS = 3  # opens a door to people whom nobody means; shells ask whether it was read
+
+
+_CAUTIONS: Final = frozenset({RiskCode.CUSTOM_SCHEME, RiskCode.IP_ADDRESS, RiskCode.SHARED_HOSTING})
+
+
+def severity_of(risk: Problem, *, credentials: bool = False, protected: bool = False) -> Severity:
+    """Return how much ``risk`` weighs, by whether the API group allows credentials and the environment is protected.
+
+    Credentials alone are no serious risk, nor is a developer's own machine: a question that is always asked is no
+    longer read.
+    """
+    if risk.code in {RiskCode.INSECURE_HTTP, RiskCode.LOOK_ALIKE, RiskCode.MIXED_SCRIPT}:
+        return Severity.SERIOUS
+    if risk.code == RiskCode.PATTERN:
+        return Severity.SERIOUS if risk.detail == OriginKind.SUBDOMAINS else Severity.CAUTION
+    if risk.code == RiskCode.LOOPBACK:
+        return Severity.SERIOUS if protected else Severity.CAUTION
+    if risk.code in _CAUTIONS:
+        return Severity.SERIOUS if credentials else Severity.CAUTION
+    return Severity.NOTE
+
+
 def find_risks(origin: Origin, *, rules: OriginRules, trusted: Iterable[str] = ()) -> tuple[Problem, ...]:
     """Return the risks of trusting ``origin``, for people to weigh.
 
-    ``trusted`` are canonical texts of origins to compare with, at some 30 µs each; the first five look-alikes are
-    listed.
+    ``trusted`` are canonical texts of origins to compare with; the first five look-alikes are listed. Where many
+    origins are compared with many, ``find_look_alikes`` does it for all of them at once.
     """
     found = [
         *_list_kind_risks(origin),
@@ -92,60 +115,7 @@ def _scripts_of(label: str) -> frozenset[str]:
     return _CONFUSABLE_SCRIPTS & names
 
 
-def _find_look_alikes(origin: Origin, trusted: Iterable[str]) -> list[str]:
-    found: list[str] = []
+def _find_look_alikes(origin: Origin, trusted: Iterable[str]) -> tuple[str, ...]:
     if origin.kind is OriginKind.CUSTOM_SCHEME:
-        return found
-    verdicts: dict[str, bool] = {}
-    for text in trusted:
-        host = _host_of(text)
-        if host not in verdicts:
-            verdicts[host] = is_look_alike(origin.host, host)
-        if verdicts[host]:
-            found.append(text)
-        if len(found) == MAX_LOOK_ALIKES:
-            break
-    return found
-
-
-def _host_of(text: str) -> str:
-    """Return the host of a canonical http(s) text without its port or ``*.``; "" for other schemes."""
-    scheme, _, rest = text.partition("://")
-    if scheme not in DEFAULT_PORTS:
-        return ""
-    host, bracket, _ = rest.partition("]")
-    return host + bracket if bracket else rest.partition(":")[0].removeprefix("*.")
-
-
-def is_look_alike(host: str, other: str) -> bool:
-    """Whether two canonical hosts belong to different owners and are easily taken for one another.
-
-    That is: same skeleton, one slip of the hand apart, or the one's domain put in front of the other's
-    (``example.com.evil.net``). Addresses and loopback names look like nothing else.
-    """
-    if any(not name or is_ip_host(name) or is_loopback_host(name) for name in (host, other)):
-        return False
-    domain, other_domain = registrable_domain(host), registrable_domain(other)
-    if domain == other_domain:
-        return False
-    return (
-        _is_in_front(domain, other.removesuffix(other_domain))
-        or _is_in_front(other_domain, host.removesuffix(domain))
-        or _are_confusable(idna_to_unicode(domain), idna_to_unicode(other_domain))
-        or _squeeze(host) == _squeeze(other)
-    )
-
-
-def _is_in_front(domain: str, subdomains: str) -> bool:
-    return "." in domain and f".{domain}." in f".{subdomains}"
-
-
-def _are_confusable(domain: str, other: str) -> bool:
-    one, two = skeleton(domain), skeleton(other)
-    shortest = min(len(name.partition(".")[0]) for name in (domain, other))
-    return one == two or (shortest >= _MIN_SLIP_LENGTH and is_one_slip(one, two))
-
-
-def _squeeze(host: str) -> str:
-    """``app-example.com`` passes for ``app.example.com``."""
-    return skeleton(idna_to_unicode(host)).replace(".", "")
+        return ()
+    return find_look_alikes([origin.host], trusted).get(origin.host, ())

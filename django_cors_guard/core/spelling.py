@@ -37,6 +37,8 @@ _LETTERS: Final = {
     "y": "\u0443\u03b3\u04af",
     "z": "\u0290",
 }
+#: What is left in skeletons of hosts, and ``?`` for all other alphabets.
+_KEPT: Final = "abcdefghjklmnopqrstuvwxyz2346789._?"
 _TWINS: Final = {ord(twin): letter for letter, twins in _LETTERS.items() for twin in twins}
 
 
@@ -45,9 +47,13 @@ def skeleton(name: str) -> str:
 
     Accents and hyphens are dropped, look-alike letters and the pairs ``rn`` and ``vv`` become one letter.
     """
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", name).casefold())
-    bare = "".join(char for char in folded if unicodedata.category(char) != "Mn")
+    bare = name.lower() if name.isascii() else _strip_accents(name)
     return bare.translate(_TWINS).replace("-", "").replace("rn", "m").replace("vv", "w")
+
+
+def _strip_accents(name: str) -> str:
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(char for char in folded if unicodedata.category(char) != "Mn")
 
 
 def is_one_slip(one: str, other: str) -> bool:
@@ -61,3 +67,19 @@ def is_one_slip(one: str, other: str) -> bool:
         return one[start:] == other[start + 1 :]
     rest, other_rest = one[start:], other[start:]
     return rest[1:] == other_rest[1:] or (rest[:2] == other_rest[1::-1] and rest[2:] == other_rest[2:])
+
+
+def list_omissions(name: str) -> set[str]:
+    """Return ``name`` and what is left of it without any one letter: names that are one slip apart share some of it."""
+    return {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
+
+
+def list_slips(name: str) -> set[str]:
+    """Return ``name`` and everything that one slip of the hand makes of it; of a skeleton, what one may look like."""
+    pieces = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    return {
+        name,
+        *(left + right[1:] for left, right in pieces),
+        *(left + right[1::-1] + right[2:] for left, right in pieces if len(right) > 1),
+        *(left + letter + right[size:] for left, right in pieces for letter in _KEPT for size in (0, 1)),
+    }

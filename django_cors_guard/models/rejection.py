@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import models
@@ -23,6 +23,31 @@ KIND_CHOICES: Final = [(kind.value, kind.value) for kind in Kind]
 
 #: Days of which a card keeps the counts, today's included.
 TREND_DAYS: Final = 7
+
+#: Counts are 64 bits wide in every database.
+_MAX_COUNT: Final = 2**63 - 1
+_DAY: Final = timedelta(days=1)
+
+if TYPE_CHECKING:
+    _JSONField = models.JSONField[Any, Any]
+else:
+    # Django's class is generic for type checkers only.
+    _JSONField = models.JSONField
+
+
+class TrendField(_JSONField):
+    """A JSON field that reads as empty what somebody wrote by hand and Python refuses: a number of 5000 digits, say."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        try:
+            return super().from_db_value(value, expression, connection)
+        except (ValueError, RecursionError):
+            return {}
+
+    def deconstruct(self) -> Any:
+        # To a migration it is what it is to the database.
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
 
 
 class Rejection(models.Model):
@@ -104,7 +129,7 @@ class RejectedOrigin(models.Model):
     last_seen = models.DateTimeField(_("last seen"))
     last_reason = models.CharField(_("last reason"), max_length=30, choices=REASON_CHOICES, blank=True)
     #: Counts of the days (of UTC, in ISO 8601) that the trend shows; kept here, for a list must not add up a log.
-    recent = models.JSONField(_("counts of the last days"), default=dict, editable=False)
+    recent = TrendField(_("counts of the last days"), default=dict, editable=False)
     status_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("status set by"),
@@ -136,26 +161,44 @@ class RejectedOrigin(models.Model):
 
     def trend(self, today: date) -> list[tuple[date, int]]:
         """Return how many refusals each of the last seven days up to ``today`` (of UTC) had, oldest first."""
-        kept = self.recent if isinstance(self.recent, Mapping) else {}
+        kept = _read_trend(self.recent)
         days = [today - timedelta(days=back) for back in reversed(range(TREND_DAYS))]
-        return [(day, _count_of(kept.get(day.isoformat()))) for day in days]
+        return [(day, kept.get(day, 0)) for day in days]
 
 
-def add_to_trend(recent: Any, counts: Mapping[date, int]) -> dict[str, int]:
+def add_to_trend(recent: Any, counts: Mapping[date, int], today: date) -> dict[str, int]:
     """Return ``recent``, as ``RejectedOrigin.recent`` keeps it, with ``counts`` added: the latest seven days of both.
 
-    A day ahead of all others, from a clock that is wrong, pushes none but the oldest out.
+    ``today`` is the day in UTC by a clock that all writers share. Tomorrow may have begun by the clock of one of them;
+    a day farther ahead comes from a clock that is wrong, and would push the real days out: what was kept for such a
+    day is dropped, for nobody knows when it was, and what comes in for one is counted today.
     """
-    kept = recent if isinstance(recent, Mapping) else {}
-    days = {day: _count_of(count) for day, count in kept.items()}
+    latest = today + _DAY
+    days = {day: count for day, count in _read_trend(recent).items() if day <= latest}
     for day, count in counts.items():
-        days[day.isoformat()] = days.get(day.isoformat(), 0) + count
-    return dict(sorted(days.items())[-TREND_DAYS:])
+        real = day if day <= latest else today
+        days[real] = days.get(real, 0) + count
+    return {day.isoformat(): days[day] for day in sorted(days)[-TREND_DAYS:]}
+
+
+def _read_trend(recent: Any) -> dict[date, int]:
+    """Return what counts by day there are in it; what somebody wrote by hand may be anything."""
+    kept = recent if isinstance(recent, Mapping) else {}
+    return {day: _count_of(count) for text, count in kept.items() if (day := _day_of(text)) is not None}
+
+
+def _day_of(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    # ISO 8601 knows more spellings of a day; one day must not be kept under two.
+    return day if day.isoformat() == text else None
 
 
 def _count_of(value: Any) -> int:
-    """What a row holds that somebody wrote by hand may be anything."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+    return value if is_count else 0
 
 
 def card_key(environment: str, api_group: str, origin: str) -> str:

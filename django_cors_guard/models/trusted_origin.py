@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.core.origins import OriginRules, Problem, check_rules, parse_canonical, parse_origin
 from django_cors_guard.core.policy import CLOCK_SLACK
+from django_cors_guard.core.problems import show
 from django_cors_guard.exceptions import InvalidRequest, RefusedOrigin, RevokedOrigin
 from django_cors_guard.models.api_group import ApiGroup
 from django_cors_guard.models.environment import Environment
@@ -151,7 +152,8 @@ class TrustedOrigin(PolicyModel):
         ]
 
     def __str__(self) -> str:
-        return self.origin
+        # Some program may have written marks into it that turn the text around it.
+        return show(self.origin)
 
     def natural_key(self) -> tuple[str, str, str]:
         return (self.environment.slug, self.api_group.slug, self.origin)
@@ -182,7 +184,7 @@ class TrustedOrigin(PolicyModel):
         """Return the safety rules that now hold and that the row breaks."""
         parsed = parse_canonical(self.origin)
         if parsed is None:
-            return (Problem("not_canonical", self.origin[:255]),)
+            return (Problem("not_canonical", show(self.origin)),)
         faults = check_rules(parsed, rules_for(self.environment, self.api_group))
         if self._lives_too_long():
             faults = (*faults, Problem("trusted_too_long", self.origin, "max_trust_days"))

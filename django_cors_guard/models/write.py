@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, models, router, transaction
@@ -24,6 +24,8 @@ _SAVE_ARGUMENTS: Final = ("force_insert", "force_update", "using", "update_field
 
 #: How many targets a summary of a bulk write names.
 SUMMARY_TARGETS: Final = 50
+#: Entries of the story that are written in one statement.
+STORY_BATCH: Final = 500
 
 
 @dataclass(slots=True)
@@ -41,6 +43,15 @@ class _Transaction:
         """Whether its transaction is still open, here: a copied context may outlive the block or leave the thread."""
         connection = connections[self.using]
         return self.is_open and self.connection is connection and connection.in_atomic_block
+
+
+class Entry(NamedTuple):
+    """One entry of the story: what happened to what, with its fields before and after."""
+
+    action: str
+    target: str
+    before: Any = None
+    after: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +85,26 @@ class PolicyWrite:
 
     def record(self, action: str, target: str, *, before: Any = None, after: Any = None) -> None:
         """Add one entry to the story. ``action`` gives way to the one that the write was opened with."""
-        if self._silent:
+        self.record_all([Entry(action, target, before, after)])
+
+    def record_all(self, entries: Iterable[Entry]) -> None:
+        """Add ``entries`` to the story, in their order and in few statements."""
+        changes = [self._make_change(entry) for entry in entries] if not self._silent else []
+        if not changes:
             return
         self.opened.recorded = True
-        change = PolicyChange(
+        if len(changes) > 1 and connections[self.using].features.can_return_rows_from_bulk_insert:
+            PolicyChange._base_manager.using(self.using).bulk_create(changes, batch_size=STORY_BATCH)
+        else:
+            # Whoever is told of a change wants to know its id.
+            for change in changes:
+                change.save(using=self.using, force_insert=True)
+        for change in changes:
+            tell = partial(announce, policy_changed, PolicyChange, change.as_event, change=change, using=self.using)
+            transaction.on_commit(tell, using=self.using, robust=True)
+
+    def _make_change(self, entry: Entry) -> PolicyChange:
+        return PolicyChange(
             revision=self.revision,
             token=self.token,
             at=timezone.now(),
@@ -85,15 +112,12 @@ class PolicyWrite:
             actor_label=label_of(self.actor) or self.label[:150],
             source=self.source,
             batch=self.batch,
-            action=self.action or action,
-            target=target[:512],
-            before=before,
-            after=after,
+            action=self.action or entry.action,
+            target=entry.target[:512],
+            before=entry.before,
+            after=entry.after,
             reason=self.reason,
         )
-        change.save(using=self.using, force_insert=True)
-        tell = partial(announce, policy_changed, PolicyChange, change.as_event, change=change, using=self.using)
-        transaction.on_commit(tell, using=self.using, robust=True)
 
     @contextmanager
     def summarised(self) -> Iterator[None]:

@@ -5,7 +5,24 @@ protected environments ask for ``change_protected_environment``.
 """
 
 from django_cors_guard.explanation import Explanation, explain
-from django_cors_guard.services.cards import check_card_origin, ignore, trust_card
+from django_cors_guard.services.access.applying import AccessMoved, AccessReceipt, apply_access
+from django_cors_guard.services.access.cells import Cell, state_of
+from django_cors_guard.services.access.copying import Copy, Source, copy_environment, copy_front_end, read_source
+from django_cors_guard.services.access.matrix import Matrix, Row, read_matrix
+from django_cors_guard.services.access.planning import MAX_CHANGES, plan_access
+from django_cors_guard.services.access.plans import AccessPlan, Change, Kind, Step
+from django_cors_guard.services.cards import (
+    Settled,
+    check_card_origin,
+    ignore,
+    ignore_cards,
+    reopen,
+    reopen_cards,
+    trust_card,
+)
+from django_cors_guard.services.history.record import REVERTED
+from django_cors_guard.services.history.reversal import Deed, Reversal
+from django_cors_guard.services.history.story import preview_revert, revert
 from django_cors_guard.services.places import (
     PROTECTED_PERMISSION,
     check_protected,
@@ -15,47 +32,82 @@ from django_cors_guard.services.places import (
     find_front_end,
     retry_deadlocks,
 )
-from django_cors_guard.services.revocation import Place, Receipt, preview_revocation, reinstate, revoke, revoke_origin
-from django_cors_guard.services.trusting import (
-    RENEWED,
-    TRUSTED,
-    Preview,
-    Wish,
-    amend,
-    check_expiry,
-    preview_trust,
-    preview_wishes,
-    trust,
-    trust_many,
+from django_cors_guard.services.previews import Preview, Wish, preview_trust, preview_wishes
+from django_cors_guard.services.revoking.receipts import Place, Receipt
+from django_cors_guard.services.revoking.revocation import (
+    list_reinstating_problems,
+    preview_revocation,
+    reinstate,
+    revoke,
+    revoke_many,
+    revoke_origin,
 )
+from django_cors_guard.services.transfer import ImportPlan, ImportResult, PlanMoved, apply_import, plan_import
+from django_cors_guard.services.trusting import RENEWED, TRUSTED, amend, check_expiry, trust, trust_many, trust_wishes
 
 __all__ = [
+    "MAX_CHANGES",
     "PROTECTED_PERMISSION",
     "RENEWED",
+    "REVERTED",
     "TRUSTED",
+    "AccessMoved",
+    "AccessPlan",
+    "AccessReceipt",
+    "Cell",
+    "Change",
+    "Copy",
+    "Deed",
     "Explanation",
+    "ImportPlan",
+    "ImportResult",
+    "Kind",
+    "Matrix",
     "Place",
+    "PlanMoved",
     "Preview",
     "Receipt",
+    "Reversal",
+    "Row",
+    "Settled",
+    "Source",
+    "Step",
     "Wish",
     "amend",
+    "apply_access",
+    "apply_import",
     "check_card_origin",
     "check_expiry",
     "check_protected",
     "check_shared",
+    "copy_environment",
+    "copy_front_end",
     "explain",
     "find_api_group",
     "find_environment",
     "find_front_end",
     "ignore",
+    "ignore_cards",
+    "list_reinstating_problems",
+    "plan_access",
+    "plan_import",
+    "preview_revert",
     "preview_revocation",
     "preview_trust",
     "preview_wishes",
+    "read_matrix",
+    "read_source",
     "reinstate",
+    "reopen",
+    "reopen_cards",
     "retry_deadlocks",
+    "revert",
     "revoke",
+    "revoke_many",
     "revoke_origin",
+    "state_of",
     "trust",
     "trust_card",
     "trust_many",
+    "trust_wishes",
 ]

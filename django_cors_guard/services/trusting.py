@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from django_cors_guard.core.origins import (
-    Mend,
-    Parsed,
-    Problem,
-    check_rules,
-    parse_origin,
-)
-from django_cors_guard.core.risks import find_risks
+from django_cors_guard.core.origins import Problem, check_rules, parse_origin
 from django_cors_guard.exceptions import (
     InvalidRequest,
     RefusedOrigin,
@@ -29,9 +24,20 @@ from django_cors_guard.models import (
     TrustedOrigin,
     policy_write,
 )
-from django_cors_guard.models.rejection import CardStatus, card_key
+from django_cors_guard.models.rejection import CardStatus
 from django_cors_guard.models.trusted_origin import Status, rules_for
-from django_cors_guard.services.grants import find_grant, list_expiry_problems, lock_grant, mark_card, require_origin
+from django_cors_guard.services.grants import (
+    GrantKey,
+    find_grant,
+    find_grants,
+    key_of,
+    list_expiry_problems,
+    lock_grant,
+    mark_card,
+    mark_cards,
+    refuse_revoked,
+    require_origin,
+)
 from django_cors_guard.services.places import (
     alias,
     check_protected,
@@ -42,37 +48,10 @@ from django_cors_guard.services.places import (
     retry_deadlocks,
     tidy,
 )
+from django_cors_guard.services.previews import Wish, check_wishes, multiply
 
 TRUSTED: Final = "trusted"
 RENEWED: Final = "renewed"
-#: Trusted origins that a new one is compared with for look-alikes.
-LOOK_ALIKE_SAMPLE: Final = 2000
-#: Within what every database takes as parameters of one statement.
-ORIGINS_PER_QUERY: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What trusting one origin in one place would mean; ``existing`` is the status of a grant that is there."""
-
-    given: str
-    environment: str
-    api_group: str
-    origin: str
-    problems: tuple[Problem, ...]
-    mended: tuple[Mend, ...]
-    risks: tuple[Problem, ...]
-    existing: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One grant that somebody would like to have: ``origin`` as it was typed."""
-
-    origin: str
-    environment: Environment
-    api_group: ApiGroup
-    expires_at: datetime | None = None
 
 
 @retry_deadlocks
@@ -118,34 +97,6 @@ def trust(
         return grant
 
 
-def preview_trust(
-    origins: Iterable[str],
-    *,
-    environments: Iterable[Environment | str],
-    api_groups: Iterable[ApiGroup | str],
-    expires_at: datetime | None = None,
-) -> list[Preview]:
-    """Return, without writing anything, what trusting every origin in every place would mean."""
-    places = [find_environment(item) for item in environments]
-    groups = [find_api_group(item) for item in api_groups]
-    lines = [origin for origin in origins if origin.strip()]
-    return preview_wishes(
-        Wish(line, place, group, expires_at) for line in lines for place in places for group in groups
-    )
-
-
-def preview_wishes(wishes: Iterable[Wish]) -> list[Preview]:
-    """Return, without writing anything, what each of ``wishes`` would mean, in a few queries however many there are."""
-    asked = [(wish, parse_origin(wish.origin)) for wish in wishes]
-    grants = _find_grants({parsed.origin.text for _wish, parsed in asked if parsed.origin is not None})
-    places = {wish.environment.pk: wish.environment for wish, _parsed in asked}
-    samples = {pk: _sample_trusted(place) for pk, place in places.items()}
-    return [
-        _preview(wish, parsed, grants.get(_place_of(wish, parsed)), samples[wish.environment.pk])
-        for wish, parsed in asked
-    ]
-
-
 @retry_deadlocks
 def trust_many(
     origins: Iterable[str],
@@ -158,41 +109,101 @@ def trust_many(
     front_end: FrontEnd | str | None = None,
 ) -> list[TrustedOrigin]:
     """Trust every origin in every place, all or none, in one revision; ``preview_trust`` shows refusals."""
-    lines = [origin for origin in origins if origin.strip()]
-    places = [find_environment(item) for item in environments]
-    groups = [find_api_group(item) for item in api_groups]
-    if not (lines and places and groups):
+    wishes = multiply(origins, environments, api_groups, expires_at)
+    if not wishes:
         raise InvalidRequest(_("Name at least one origin, one environment and one API group."))
-    check_protected(actor, places)
-    previews = preview_trust(lines, environments=places, api_groups=groups, expires_at=expires_at)
-    problems = tuple(problem for preview in previews for problem in preview.problems)
+    return trust_wishes(wishes, actor=actor, note=note, front_end=front_end)
+
+
+@retry_deadlocks
+def trust_wishes(
+    wishes: Iterable[Wish],
+    *,
+    actor: AbstractBaseUser | None = None,
+    note: str = "",
+    front_end: FrontEnd | str | None = None,
+) -> list[TrustedOrigin]:
+    """Trust all that is wished for, or nothing, in one revision; returns a grant for each wish, in their order.
+
+    Raises what ``trust`` raises; ``preview_wishes`` shows refusals beforehand. Cards of grants that are there already
+    are closed, too.
+    """
+    wanted = _reread(wishes)
+    owner = find_front_end(front_end) if front_end is not None else None
+    check_protected(actor, {wish.environment for wish in wanted})
+    previews = check_wishes(wanted)
+    problems = tuple(dict.fromkeys(problem for preview in previews for problem in preview.problems))
     if problems:
-        raise RefusedOrigin(", ".join(lines)[:255], tuple(dict.fromkeys(problems)))
-
-    def trust_all() -> list[TrustedOrigin]:
-        # In the order in which the audit log locks their cards, so that neither stands in the other's way.
-        trusted = {
-            preview: trust(
-                preview.given,
-                environment=preview.environment,
-                api_group=preview.api_group,
-                actor=actor,
-                note=note,
-                expires_at=expires_at,
-                front_end=front_end,
-            )
-            for preview in sorted(previews, key=_card_key_of)
-        }
-        return [trusted[preview] for preview in previews]
-
-    if expires_at is None and all(preview.existing for preview in previews):
-        return trust_all()
+        raise RefusedOrigin(", ".join(dict.fromkeys(wish.origin for wish in wanted))[:255], problems)
+    asked = [(wish, preview.origin) for wish, preview in zip(wanted, previews, strict=True)]
+    grant_all = partial(_grant_all, asked, actor, note=tidy(note), front_end=owner)
+    if _is_no_change(asked):
+        with transaction.atomic(using=alias()):
+            return grant_all(find_grants(asked))
     with policy_write(actor=actor, action=TRUSTED, using=alias()):
-        return trust_all()
+        # Looked up again under the lock: somebody may have been faster.
+        return grant_all(find_grants(asked, lock=True))
 
 
-def _card_key_of(preview: Preview) -> str:
-    return card_key(preview.environment, preview.api_group, preview.origin)
+def _reread(wishes: Iterable[Wish]) -> list[Wish]:
+    """With places as they stand now."""
+    wanted = list(wishes)
+    places = {wish.environment.pk: wish.environment for wish in wanted}
+    groups = {wish.api_group.pk: wish.api_group for wish in wanted}
+    environments = {pk: find_environment(place) for pk, place in places.items()}
+    api_groups = {pk: find_api_group(group) for pk, group in groups.items()}
+    return [
+        replace(wish, environment=environments[wish.environment.pk], api_group=api_groups[wish.api_group.pk])
+        for wish in wanted
+    ]
+
+
+def _is_no_change(asked: list[tuple[Wish, str]]) -> bool:
+    """Whether all of it is trusted already, so that the policy stays as it is."""
+    if reads_may_be_stale() or any(wish.expires_at is not None for wish, _origin in asked):
+        return False
+    there = find_grants(asked)
+    return all(key_of(wish, origin) in there for wish, origin in asked)
+
+
+def _grant_all(
+    asked: list[tuple[Wish, str]],
+    actor: AbstractBaseUser | None,
+    there: dict[GrantKey, TrustedOrigin],
+    *,
+    note: str,
+    front_end: FrontEnd | None,
+) -> list[TrustedOrigin]:
+    granted = [_grant(wish, origin, actor, there, note=note, front_end=front_end) for wish, origin in asked]
+    mark_cards((grant for grant in granted if grant.status() == Status.ACTIVE), CardStatus.TRUSTED, actor)
+    return granted
+
+
+def _grant(
+    wish: Wish,
+    origin: str,
+    actor: AbstractBaseUser | None,
+    there: dict[GrantKey, TrustedOrigin],
+    *,
+    note: str,
+    front_end: FrontEnd | None,
+) -> TrustedOrigin:
+    key = key_of(wish, origin)
+    if key in there:
+        refuse_revoked(there[key])
+        return _renew(there[key], actor, note=note, expires_at=wish.expires_at, front_end=front_end)
+    grant = TrustedOrigin(
+        environment=wish.environment,
+        api_group=wish.api_group,
+        origin=origin,
+        front_end=front_end,
+        note=note,
+        expires_at=wish.expires_at,
+        created_by_id=actor.pk if actor is not None else None,
+    )
+    grant.save(using=alias(), force_insert=True)
+    there[key] = grant
+    return grant
 
 
 def check_expiry(trusted_origin: TrustedOrigin, expires_at: datetime | None) -> tuple[Problem, ...]:
@@ -269,50 +280,3 @@ def _renew(
             grant.save(using=alias(), update_fields=["expires_at"])
             mark_card(grant, CardStatus.TRUSTED, actor)
     return grant
-
-
-def _preview(wish: Wish, parsed: Parsed, grant: TrustedOrigin | None, sample: list[str]) -> Preview:
-    environment, group = wish.environment, wish.api_group
-    rules = rules_for(environment, group)
-    problems, risks = list(parsed.problems), tuple[Problem, ...]()
-    if parsed.origin is not None:
-        problems += check_rules(parsed.origin, rules)
-        risks = find_risks(parsed.origin, rules=rules, trusted=sample)
-    existing = grant.status().value if grant is not None else ""
-    if existing == Status.REVOKED:
-        problems.append(Problem("revoked", parsed.origin.text if parsed.origin is not None else ""))
-    else:
-        problems += list_expiry_problems(
-            parsed.origin, environment, group, wish.expires_at, renewed=True, is_there=grant is not None
-        )
-    return Preview(
-        given=wish.origin,
-        environment=environment.slug,
-        api_group=group.slug,
-        origin=parsed.origin.text if parsed.origin is not None else "",
-        problems=tuple(problems),
-        mended=parsed.mended,
-        risks=risks,
-        existing=existing,
-    )
-
-
-def _place_of(wish: Wish, parsed: Parsed) -> tuple[int, int, str]:
-    return (wish.environment.pk, wish.api_group.pk, parsed.origin.text if parsed.origin is not None else "")
-
-
-def _find_grants(origins: Iterable[str]) -> dict[tuple[int, int, str], TrustedOrigin]:
-    """The grants of ``origins`` that are there, by environment, API group and origin."""
-    rows = TrustedOrigin.objects.using(alias()).select_related("environment", "api_group", "revoked_by")
-    texts = sorted(origins)
-    found = [
-        row
-        for start in range(0, len(texts), ORIGINS_PER_QUERY)
-        for row in rows.filter(origin__in=texts[start : start + ORIGINS_PER_QUERY])
-    ]
-    return {(row.environment_id, row.api_group_id, row.origin): row for row in found}
-
-
-def _sample_trusted(environment: Environment) -> list[str]:
-    rows = TrustedOrigin.objects.using(alias()).filter(environment=environment, revoked_at=None)
-    return list(rows.order_by("-pk").values_list("origin", flat=True)[:LOOK_ALIKE_SAMPLE])

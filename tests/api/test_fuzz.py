@@ -93,7 +93,8 @@ def test_any_query_string_gets_a_documented_answer(path: str, query: list[tuple[
 @given(
     path=st.sampled_from(
         ["trusted-origins/", "trusted-origins/revoke-origin/", "trusted-origins/1/revoke/",
-         "trusted-origins/1/reinstate/", "rejected-origins/1/trust/", "rejected-origins/1/ignore/", "check/"]
+         "trusted-origins/1/reinstate/", "rejected-origins/1/trust/", "rejected-origins/1/ignore/",
+         "rejected-origins/1/reopen/", "check/"]
     ),
     body=BODIES,
 )  # fmt: skip

@@ -51,6 +51,13 @@ CALLS = {
         ("view_rejectedorigin", "change_rejectedorigin"),
         200,
     ),
+    "reopen card": Call(
+        "POST",
+        lambda rejection, grant: f"rejected-origins/{card_of().pk}/reopen/",
+        {},
+        ("view_rejectedorigin", "change_rejectedorigin"),
+        200,
+    ),
     "usage": Call("GET", lambda rejection, grant: "usage/", None, ("view_originusage",), 200),
     "changes": Call("GET", lambda rejection, grant: "changes/", None, ("view_policychange",), 200),
     "changes export": Call("GET", lambda rejection, grant: "changes/export/", None, ("view_policychange",), 200),

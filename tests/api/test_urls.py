@@ -20,6 +20,7 @@ NAMES = {
     "rejected-origin-detail": (1,),
     "rejected-origin-trust": (1,),
     "rejected-origin-ignore": (1,),
+    "rejected-origin-reopen": (1,),
     "trusted-origin-list": (),
     "trusted-origin-detail": (1,),
     "trusted-origin-revoke": (1,),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
+from django_cors_guard.core.likeness import MAX_LOOK_ALIKES, is_look_alike
 from django_cors_guard.core.origins import OriginRules, Problem, parse_canonical, parse_origin
-from django_cors_guard.core.risks import MAX_LOOK_ALIKES, RiskCode, find_risks, is_look_alike
+from django_cors_guard.core.risks import RiskCode, Severity, find_risks, severity_of
 from tests.core.strategies import NEARLY_ORIGINS, PLAIN_HOSTS
 
 RULES = OriginRules()
@@ -137,6 +138,37 @@ def test_find_risks_shows_every_code_somewhere() -> None:
 
     # These two have tests of their own, above.
     assert shown | {RiskCode.CREDENTIALS, RiskCode.LOOK_ALIKE} == set(RiskCode)
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "plain", "with_credentials", "in_protected"),
+    [
+        pytest.param("insecure_http", "", 3, 3, 3, id="http"),
+        pytest.param("look_alike", "https://example.com", 3, 3, 3, id="look-alike"),
+        pytest.param("mixed_script", "x", 3, 3, 3, id="mixed script"),
+        pytest.param("pattern", "subdomains", 3, 3, 3, id="subdomains"),
+        pytest.param("pattern", "loopback_ports", 2, 2, 2, id="ports"),
+        pytest.param("loopback", "", 2, 2, 3, id="loopback"),
+        pytest.param("custom_scheme", "app", 2, 3, 2, id="custom scheme"),
+        pytest.param("ip_address", "", 2, 3, 2, id="address"),
+        pytest.param("shared_hosting", "github.io", 2, 3, 2, id="hosting"),
+        pytest.param("credentials", "", 1, 1, 1, id="credentials"),
+        pytest.param("punycode", "x", 1, 1, 1, id="punycode"),
+    ],
+)
+def test_severity_of_a_risk_hangs_on_the_place(
+    code: str, detail: str, plain: int, with_credentials: int, in_protected: int
+) -> None:
+    risk = Problem(code, "https://app.example.com", detail)
+
+    assert code in set(RiskCode)
+    assert severity_of(risk) == plain
+    assert severity_of(risk, credentials=True) == with_credentials
+    assert severity_of(risk, protected=True) == in_protected
+
+
+def test_severity_of_the_daily_case_asks_for_no_reading() -> None:
+    assert severity_of(Problem("credentials", ""), credentials=True, protected=True) < Severity.SERIOUS
 
 
 @settings(max_examples=200, deadline=None)

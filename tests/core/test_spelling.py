@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_cors_guard.core.spelling import is_one_slip, skeleton
+from django_cors_guard.core.spelling import is_one_slip, list_omissions, list_slips, skeleton
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,14 @@ def _is_one_slip_by_trying(one: str, other: str) -> bool:
 @given(one=st.text("abc", max_size=6), other=st.text("abc", max_size=6))
 def test_is_one_slip_agrees_with_trying_every_slip(one: str, other: str) -> None:
     assert is_one_slip(one, other) == _is_one_slip_by_trying(one, other)
+
+
+@given(one=st.text("ace", max_size=6), other=st.text("ace", max_size=6))
+def test_list_slips_holds_exactly_what_one_slip_makes(one: str, other: str) -> None:
+    assert (other in list_slips(one)) == (one == other or is_one_slip(one, other))
+
+
+@given(one=st.text("ace", max_size=6), other=st.text("ace", max_size=6))
+def test_list_omissions_of_names_one_slip_apart_have_something_in_common(one: str, other: str) -> None:
+    if is_one_slip(one, other):
+        assert list_omissions(one) & list_omissions(other)

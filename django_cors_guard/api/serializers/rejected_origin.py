@@ -14,7 +14,6 @@ from django_cors_guard.api.serializers.fields import NameField, TextField, TimeF
 from django_cors_guard.api.serializers.trusted_origin import MAX_NOTE
 from django_cors_guard.core.origins import parse_canonical
 from django_cors_guard.models import RejectedOrigin
-from django_cors_guard.models.rejection import CardStatus
 from django_cors_guard.models.write import label_of
 from django_cors_guard.services import find_front_end
 from django_cors_guard.wording import word_reason
@@ -37,8 +36,8 @@ class TrendSerializer(serializers.ListSerializer[Any]):
 class RejectedOriginSerializer(serializers.ModelSerializer[RejectedOrigin]):
     """One card: what was refused to one origin in one API group and environment since ``first_seen``.
 
-    ``status_by`` and ``status_at`` say who ignored or trusted it, and when. ``trend`` is the last seven days, of UTC.
-    A card proves only that somebody sent those bytes.
+    ``status_by`` and ``status_at`` say who ignored or trusted it or took it back to new, and when; of a card that is
+    new by itself, nothing. ``trend`` is the last seven days, of UTC. A card proves only that somebody sent those bytes.
     """
 
     unicode = serializers.SerializerMethodField()
@@ -77,15 +76,8 @@ class RejectedOriginSerializer(serializers.ModelSerializer[RejectedOrigin]):
         return parsed.unicode if parsed is not None else card.origin
 
     def get_status_by(self, card: RejectedOrigin) -> str:
-        """Return the user's name; blank for the system, for users who are gone, and while the card is new."""
-        return label_of(card.status_by) if card.status != CardStatus.NEW else ""
-
-    def to_representation(self, card: RejectedOrigin) -> dict[str, Any]:
-        found: dict[str, Any] = super().to_representation(card)
-        if card.status == CardStatus.NEW:
-            # It was settled once, and has come back since.
-            found["status_at"] = None
-        return found
+        """Return the user's name; blank for the system, for users who are gone, and where nobody did it."""
+        return label_of(card.status_by)
 
     def get_reason_text(self, card: RejectedOrigin) -> str:
         """Return what the reason code means."""

@@ -37,8 +37,9 @@ class RejectedOriginViewSet(GuardViewSet):
         "retrieve": (VIEW_CARDS,),
         "trust": (VIEW_CARDS, ADD_ORIGINS),
         "ignore": (VIEW_CARDS, CHANGE_CARDS),
+        "reopen": (VIEW_CARDS, CHANGE_CARDS),
     }
-    bodies = {"trust": TrustCardSerializer, "ignore": EmptySerializer}
+    bodies = {"trust": TrustCardSerializer, "ignore": EmptySerializer, "reopen": EmptySerializer}
     answers = {"trust": {HTTPStatus.CREATED: GrantedSerializer, HTTPStatus.OK: GrantedSerializer}}
     conflicting = frozenset({"trust"})
     filterset_class = RejectedOriginFilterSet
@@ -75,6 +76,13 @@ class RejectedOriginViewSet(GuardViewSet):
         card = self._find(pk)
         read_body(EmptySerializer, request)
         services.ignore(card, actor=actor_of(request))
+        return self._answer(pk)
+
+    def reopen(self, request: Request, pk: str, *args: Any, **kwargs: Any) -> Response:
+        """Take the card back to *new* from where it was set aside."""
+        card = self._find(pk)
+        read_body(EmptySerializer, request)
+        services.reopen(card, actor=actor_of(request))
         return self._answer(pk)
 
     def _answer(self, pk: str) -> Response:

@@ -61,7 +61,10 @@ def test_list_and_retrieve_show_what_the_middleware_refused(operator: Api) -> No
     assert (shown["reason"], shown["reason_text"]) == ("unknown_origin", "nobody has trusted this origin")
 
 
-@pytest.mark.parametrize("path", ["rejected-origins/{}/", "rejected-origins/{}/trust/", "rejected-origins/{}/ignore/"])
+@pytest.mark.parametrize(
+    "path",
+    ["rejected-origins/{}/", *(f"rejected-origins/{{}}/{action}/" for action in ("trust", "ignore", "reopen"))],
+)
 @pytest.mark.parametrize("pk", ["0", "99999", "x", "9" * 30, "%00"])
 def test_card_that_is_not_there_is_404(path: str, pk: str, operator: Api) -> None:
     whole = path.format(pk)
@@ -325,7 +328,56 @@ def test_card_settled_by_a_user_who_is_gone_is_shown(operator: Api) -> None:
     assert (found["status_by"], found["status_at"]) == ("", "2026-05-03T12:00:00Z")
 
 
-def test_card_that_came_back_shows_nobody(operator: Api) -> None:
-    card = RejectedOriginFactory.create(status="new", status_by=operator.user, status_at=NOW)
+# --- reopen -----------------------------------------------------------------------------------------------------------
+
+
+def test_reopen_takes_the_card_back_to_new_with_who_did_it_and_takes_no_revision(operator: Api, api: MakeApi) -> None:
+    other = api("view_rejectedorigin", "change_rejectedorigin", username="bob")
+    card = RejectedOriginFactory.create(status="ignored", status_by=other.user, status_at=NOW)
+    before = PolicyState.read("default")
+    response = operator.post(f"rejected-origins/{card.pk}/reopen/")
+    assert response.status_code == 200
+    found = response.json()
+    assert set(found) == FIELDS
+    assert (found["status"], found["status_by"]) == ("new", "ana")
+    assert PolicyState.read("default") == before
+    row = RejectedOrigin.objects.get()
+    assert row.status_at is not None
+    assert timezone.now() - row.status_at < timedelta(minutes=1)
+
+
+def test_reopen_of_a_new_card_changes_nothing(operator: Api) -> None:
+    card = RejectedOriginFactory.create()
+    found = operator.post(f"rejected-origins/{card.pk}/reopen/").json()
+    assert (found["status"], found["status_by"], found["status_at"]) == ("new", "", None)
+
+
+def test_reopen_of_a_trusted_card_is_400_that_says_when_it_comes_back(operator: Api) -> None:
+    card = RejectedOriginFactory.create(status="trusted")
+    response = operator.post(f"rejected-origins/{card.pk}/reopen/")
+    assert response.status_code == 400
+    assert codes(response) == [("", "invalid_request")]
+    assert "new again by itself" in response.json()["detail"]
+    card.refresh_from_db()
+    assert card.status == "trusted"
+
+
+def test_reopen_takes_no_fields(operator: Api) -> None:
+    card = RejectedOriginFactory.create(status="ignored")
+    response = operator.post(f"rejected-origins/{card.pk}/reopen/", {"note": "x"})
+    assert codes(response) == [("note", "unknown_field")]
+    card.refresh_from_db()
+    assert card.status == "ignored"
+
+
+def test_card_that_came_back_by_itself_shows_nobody(operator: Api) -> None:
+    Client().get("/api/public/hello", headers={"origin": STRANGER})
+    flush_rejections()
+    card = RejectedOrigin.objects.get()
+    grant = services.trust_card(card, actor=operator.user)
+    services.revoke(grant, actor=operator.user, reason="taken over")
+    Client().get("/api/public/hello", headers={"origin": STRANGER})
+    flush_rejections()
     found = operator.get(f"rejected-origins/{card.pk}/").json()
+    assert (found["status"], found["reason"]) == ("new", "revoked")
     assert (found["status_by"], found["status_at"]) == ("", None)

@@ -1,0 +1,1 @@
+"""The access matrix: read, planned and applied in one revision."""

@@ -1,0 +1,1 @@
+"""The story of the policy: what a change says, and what taking it back means."""
