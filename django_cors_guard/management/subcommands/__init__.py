@@ -15,6 +15,7 @@ from django_cors_guard.management.subcommands import (
     retention,
     revision,
     revocation,
+    roles,
     setup,
     status,
     trust,
@@ -43,6 +44,9 @@ SUBCOMMANDS: Final[Mapping[str, Subcommand]] = {
     ),
     "mode": Subcommand(_("Show or set how strict the guard is."), modes.add_arguments, modes.run),
     "prune": Subcommand(_("Delete audit rows older than the retention."), retention.add_arguments, retention.run),
+    "roles": Subcommand(
+        _("List sets of permissions, and make groups of users of them."), roles.add_arguments, roles.run
+    ),
     "bump": Subcommand(
         _("Make every process read the policy anew, after raw SQL."), revision.add_arguments, revision.run
     ),
