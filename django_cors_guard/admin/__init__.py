@@ -2,14 +2,14 @@
 
 from django.contrib import admin
 
-from django_cors_guard.admin.api_group import ApiGroupAdmin
-from django_cors_guard.admin.environment import EnvironmentAdmin
-from django_cors_guard.admin.front_end import FrontEndAdmin
-from django_cors_guard.admin.policy_change import PolicyChangeAdmin
-from django_cors_guard.admin.rejected_origin import RejectedOriginAdmin
-from django_cors_guard.admin.rejection import RejectionAdmin
-from django_cors_guard.admin.trusted_origin import TrustedOriginAdmin
-from django_cors_guard.admin.usage import OriginUsageAdmin
+from django_cors_guard.admin.grants.trusted_origin import TrustedOriginAdmin
+from django_cors_guard.admin.grants.usage import OriginUsageAdmin
+from django_cors_guard.admin.history.policy_change import PolicyChangeAdmin
+from django_cors_guard.admin.policy.api_group import ApiGroupAdmin
+from django_cors_guard.admin.policy.environment import EnvironmentAdmin
+from django_cors_guard.admin.policy.front_end import FrontEndAdmin
+from django_cors_guard.admin.rejections.rejected_origin import RejectedOriginAdmin
+from django_cors_guard.admin.rejections.rejection import RejectionAdmin
 from django_cors_guard.models import (
     ApiGroup,
     Environment,

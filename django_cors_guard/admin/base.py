@@ -11,9 +11,11 @@ from django.contrib import admin, messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, router, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from django_cors_guard.admin.display import shown
+from django_cors_guard.admin.history.story import tell_story
 from django_cors_guard.exceptions import CorsGuardError, ProtectedEnvironment
 from django_cors_guard.models import writing
 from django_cors_guard.models.revision import Source
@@ -95,6 +97,15 @@ class GuardAdmin(_ModelAdmin[_M]):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return self.guard(request, partial(super().delete_view, request, object_id, extra_context))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Tell what happened to the row by the policy's own story, and what else was edited here."""
+        response = super().history_view(request, object_id, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            response.context_data["story"] = tell_story(request, response.context_data["object"])
+        return response
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {"guard_note": self.guard_note, **(extra_context or {})}

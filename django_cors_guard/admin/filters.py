@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -14,7 +14,6 @@ from django_cors_guard import wording
 from django_cors_guard.core.decision import Reason
 from django_cors_guard.core.policy import OWN_GROUP
 from django_cors_guard.models import ApiGroup, Environment
-from django_cors_guard.models.trusted_origin import Status, TrustedOriginQuerySet
 
 Choices = Iterable[tuple[str, Any]]
 
@@ -63,13 +62,6 @@ class ReasonFilter(ValueFilter):
         return [(reason.value, wording.REASONS[reason]) for reason in Reason if reason.is_refusal]
 
 
-class LastReasonFilter(ReasonFilter):
-    """Why it was refused last."""
-
-    title = _("last reason")
-    parameter_name = column = "last_reason"
-
-
 class KindFilter(ValueFilter):
     """What sort of request it was."""
 
@@ -88,22 +80,3 @@ class ActionFilter(ValueFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return list(wording.ACTIONS.items())
-
-
-class GrantStatusFilter(admin.SimpleListFilter):
-    """What grants are worth. *Switched off* follows from the safety rules, which no database can ask for."""
-
-    title = _("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(status.value, status.label) for status in (Status.ACTIVE, Status.EXPIRED, Status.REVOKED)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        grants = cast(TrustedOriginQuerySet, queryset)
-        found: dict[str | None, QuerySet[Any]] = {
-            Status.ACTIVE.value: grants.active(),
-            Status.EXPIRED.value: grants.expired(),
-            Status.REVOKED.value: grants.revoked(),
-        }
-        return found.get(self.value(), queryset)

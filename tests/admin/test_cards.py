@@ -1,6 +1,6 @@
 import pytest
 
-from django_cors_guard.admin.cards import list_origin_obstacles, read_card
+from django_cors_guard.admin.rejections.cards import list_origin_obstacles, read_card
 from django_cors_guard.models import ApiGroup, Environment
 from tests.factories import RejectedOriginFactory
 
@@ -21,12 +21,7 @@ def test_anything_else_has(origin: str) -> None:
     assert list_origin_obstacles(origin)
 
 
-def test_card_with_obstacles_fills_in_nothing(production: Environment, public: ApiGroup) -> None:
-    assert read_card(RejectedOriginFactory.create(origin="null")).as_initial() == {}
-    assert read_card(RejectedOriginFactory.create(api_group="gone")).as_initial() == {}
+def test_card_is_read_with_all_that_stands_against_it(production: Environment, public: ApiGroup) -> None:
+    assert len(read_card(RejectedOriginFactory.create(origin="null", api_group="gone")).obstacles) == 2
     whole = read_card(RejectedOriginFactory.create())
-    assert whole.as_initial() == {
-        "environment": production.pk,
-        "api_group": public.pk,
-        "origin": "https://stranger.example.net",
-    }
+    assert (whole.environment, whole.api_group, whole.obstacles) == (production, public, ())

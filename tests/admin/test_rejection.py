@@ -110,3 +110,11 @@ def test_hostile_values_are_escaped_made_visible_and_cut(operator: Client) -> No
             assert forbidden not in page
     assert "x" * 81 not in operator.get(url(LIST)).content.decode()
     assert Rejection.objects.get().origin == hostile
+
+
+def test_page_leads_to_the_check_of_its_request(operator: Client, viewer: User) -> None:
+    row, overflow = RejectionFactory.create(), RejectionFactory.create(origin="", overflow=True)
+    link = f"{url('check')}?rejection="
+    assert f"{link}{row.pk}" in operator.get(url(CHANGE, row.pk)).content.decode()
+    assert link not in operator.get(url(CHANGE, overflow.pk)).content.decode()
+    assert link not in login(viewer).get(url(CHANGE, row.pk)).content.decode()

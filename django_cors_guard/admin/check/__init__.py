@@ -1,0 +1,1 @@
+"""Check an origin: what a page gets, and why."""

@@ -1,0 +1,1 @@
+"""Trusted origins: the list, the page of each, and how they are revoked."""

@@ -1,0 +1,1 @@
+"""The story of the policy, and taking a change back."""

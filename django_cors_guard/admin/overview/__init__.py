@@ -1,0 +1,1 @@
+"""The overview: how the guard stands, and what waits for somebody."""

@@ -1,0 +1,1 @@
+"""Environments, API groups and front ends."""

@@ -1,0 +1,1 @@
+"""What was refused: the log, and the cards that it adds up to."""

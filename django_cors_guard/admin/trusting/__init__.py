@@ -1,0 +1,1 @@
+"""Trusting: asked, looked at, and only then saved."""
