@@ -91,6 +91,10 @@ format: .venv/.stamp  ## ruff's formatter and safe fixes
 picture: .venv/.stamp  ## draw docs/story.png anew (needs Chromium and openssl)
 	$(BIN)/python -m docs.picture
 
+.PHONY: screenshots
+screenshots: .venv/.stamp  ## photograph the admin's pages for docs/ (needs Chromium and PostgreSQL)
+	@$(BIN)/python -m docs.screenshots
+
 .PHONY: clean
 clean:  ## remove what the targets above made
 	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

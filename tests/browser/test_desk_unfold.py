@@ -1,5 +1,6 @@
 """The desk under django-unfold's admin site, which replaces the admin's templates and looks: nothing breaks."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ PAGES = {
 
 @pytest.fixture(params=list(SIZES))
 def desk(request: pytest.FixtureRequest, browser: BrowserContext, demo_database: str, tmp_path: Path) -> Iterator[Desk]:
-    with copied_database(demo_database, "cors_guard_unfold") as url:
+    with copied_database(demo_database, f"cors_guard_unfold_{os.getpid()}") as url:
         log = tmp_path / "server.log"
         with serving_desk(url, log, UNFOLD) as origin:
             yield Desk(browser, origin, url, request.param, find_pictures(tmp_path), UNFOLD)

@@ -42,7 +42,7 @@ ORIGINS = (
     "capacitor://localhost",
     "chrome-extension://abcdefghijklmnop",
     # Written past the parser.
-    "HTTPS://APP.EXAMPLE.COM",
+    "HTTPS://UPPER.EXAMPLE.COM",
     "https://app.example.com/",
     "https://localhost.",
 )

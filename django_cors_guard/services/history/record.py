@@ -71,7 +71,10 @@ class Record:
             return None
         wanted = {field_of(self.model, name).attname: values[name] for name in names}
         rows = self.model._base_manager.using(alias()).filter(**wanted)
-        return (rows.select_for_update() if lock else rows.select_related(*self.model.target_relations)).first()
+        if lock:
+            return rows.select_for_update().first()
+        related = self.model.target_relations
+        return (rows.select_related(*related) if related else rows).first()
 
     def list_conflicts(self, row: PolicyModel, names: Iterable[str]) -> list[str]:
         """Return in words which of ``names`` are not as the change left them, and who changed them since."""
