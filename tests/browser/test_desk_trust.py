@@ -132,10 +132,10 @@ def test_temporary_trust_of_a_rejected_origin_is_two_clicks(desk: Desk) -> None:
 def test_time_is_asked_for_only_with_until(desk: Desk) -> None:
     page = desk.page
     desk.visit(ADD)
-    expect(page.get_by_label("Until", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Until:", exact=True)).to_be_hidden()
     page.get_by_label("until…").check()
-    expect(page.get_by_label("Until", exact=True)).to_be_visible()
-    page.get_by_label("Until", exact=True).fill("2031-12-31T18:00")
+    expect(page.get_by_label("Until:", exact=True)).to_be_visible()
+    page.get_by_label("Until:", exact=True).fill("2031-12-31T18:00")
     inspect(desk, "trust-until")
     page.get_by_label("Origins").fill("https://until.example.com")
     tick(desk, "Production", "Public API")
@@ -171,7 +171,7 @@ def test_protected_environment_says_why_it_cannot_be_ticked(desk: Desk) -> None:
     desk.user("bob", "add_trustedorigin", "view_trustedorigin")
     desk.visit(ADD)
     page = desk.page
-    expect(page.get_by_role("checkbox", name=re.compile("^Production protected"))).to_be_disabled()
+    expect(page.get_by_role("checkbox", name=re.compile(r"^Production \(protected"))).to_be_disabled()
     page.get_by_label("Origins").fill("https://one.example.com")
     tick(desk, "Staging", "Public API")
     press(desk, "Preview")
@@ -208,7 +208,7 @@ def test_end_of_a_grant_is_moved_with_one_click(desk: Desk) -> None:
     page = desk.page
     desk.visit("/admin/cors_guard/trustedorigin/?q=summer.example.org")
     page.locator("#result_list tbody th a").first.click()
-    expect(page.get_by_label("Until", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Until:", exact=True)).to_be_hidden()
     inspect(desk, "trust-amend")
     page.get_by_label("7 days from now").check()
     page.locator("[name=_save]").click()
@@ -225,7 +225,7 @@ def test_everything_works_without_scripts(desk: Desk) -> None:
     page.get_by_role("checkbox", name=re.compile("^Production")).check()
     page.get_by_role("checkbox", name=re.compile("^Public API")).check()
     page.get_by_label("until…").check()
-    page.get_by_label("Until", exact=True).fill("2031-12-31T18:00")
+    page.get_by_label("Until:", exact=True).fill("2031-12-31T18:00")
     page.get_by_role("button", name="Preview", exact=True).click()
     page.get_by_role("button", name="Trust", exact=True).click()
     expect(page.locator("#trusted-new")).to_contain_text("https://plain.example.com")
