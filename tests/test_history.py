@@ -26,7 +26,7 @@ from django_cors_guard.models import (
 )
 from django_cors_guard.models.trusted_origin import Status
 from django_cors_guard.services import Deed
-from django_cors_guard.services.history import story as history
+from django_cors_guard.services.history import reverting as history
 from django_cors_guard.services.history.record import Record
 from django_cors_guard.testing import override_cors_guard
 from tests.factories import (

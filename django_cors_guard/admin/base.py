@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, router, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_cors_guard.admin.display import shown
 from django_cors_guard.admin.history.story import tell_story
 from django_cors_guard.exceptions import CorsGuardError, ProtectedEnvironment
-from django_cors_guard.models import writing
+from django_cors_guard.models import policy_write, writing
 from django_cors_guard.models.revision import Source
 
 _M = TypeVar("_M", bound=models.Model)
@@ -110,6 +111,20 @@ class GuardAdmin(_ModelAdmin[_M]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {"guard_note": self.guard_note, **(extra_context or {})}
         return self.guard(request, partial(super().changelist_view, request, context))
+
+
+class PolicyRowAdmin(GuardAdmin[_M]):
+    """Base of the pages of rows that are policy: who may not change one may not delete it, and it is one revision."""
+
+    def delete_model(self, request: HttpRequest, obj: _M) -> None:
+        self.check_protection(request, [obj])
+        with policy_write(actor=actor_of(request), source=Source.ADMIN):
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.check_protection(request, queryset)
+        with policy_write(actor=actor_of(request), source=Source.ADMIN):
+            super().delete_queryset(request, queryset)
 
 
 class RequestForm(_ModelForm[_M]):

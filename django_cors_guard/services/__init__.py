@@ -22,7 +22,7 @@ from django_cors_guard.services.cards import (
 )
 from django_cors_guard.services.history.record import REVERTED
 from django_cors_guard.services.history.reversal import Deed, Reversal
-from django_cors_guard.services.history.story import preview_revert, revert
+from django_cors_guard.services.history.reverting import preview_revert, revert
 from django_cors_guard.services.places import (
     PROTECTED_PERMISSION,
     check_protected,

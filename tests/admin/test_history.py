@@ -22,7 +22,7 @@ from django_cors_guard.models import (
     PolicyChange,
     TrustedOrigin,
 )
-from django_cors_guard.services.history import story as reversals
+from django_cors_guard.services.history import reverting as reversals
 from tests.admin.conftest import login
 from tests.admin.pages import Response, errors, post, revision, said, text, url
 from tests.factories import (

@@ -5,4 +5,5 @@ from example_project.settings import MIDDLEWARE
 
 DEBUG = False
 ROOT_URLCONF = "tests.browser.urls"
-MIDDLEWARE = ["tests.browser.content_policy.ContentPolicyMiddleware", *MIDDLEWARE]
+# The guard stays first, as everywhere.
+MIDDLEWARE = [MIDDLEWARE[0], "tests.browser.content_policy.ContentPolicyMiddleware", *MIDDLEWARE[1:]]

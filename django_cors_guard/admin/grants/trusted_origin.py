@@ -13,18 +13,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard import services
-from django_cors_guard.admin.base import actor_of
+from django_cors_guard.admin.base import PolicyRowAdmin, actor_of
 from django_cors_guard.admin.display import name_of, show_origin, shown, shown_text, status_badge
 from django_cors_guard.admin.grants.listing import GrantListing
 from django_cors_guard.admin.grants.page import describe_grant
 from django_cors_guard.admin.grants.revocation import RevocationPages
 from django_cors_guard.admin.pages import PAGES
 from django_cors_guard.admin.trusting.pages import TrustingPages
-from django_cors_guard.models import OriginUsage, TrustedOrigin, policy_write
-from django_cors_guard.models.revision import Source
+from django_cors_guard.models import OriginUsage, TrustedOrigin
 
 
-class TrustedOriginAdmin(TrustingPages, RevocationPages, GrantListing):
+class TrustedOriginAdmin(TrustingPages, RevocationPages, GrantListing, PolicyRowAdmin[TrustedOrigin]):
     """Who may call what, where. Environment, API group and origin are fixed once a grant is there."""
 
     class Media:
@@ -60,16 +59,6 @@ class TrustedOriginAdmin(TrustingPages, RevocationPages, GrantListing):
 
     def check_protection(self, request: HttpRequest, rows: Iterable[TrustedOrigin]) -> None:
         services.check_protected(actor_of(request), {grant.environment for grant in rows})
-
-    def delete_model(self, request: HttpRequest, obj: TrustedOrigin) -> None:
-        self.check_protection(request, [obj])
-        with policy_write(actor=actor_of(request), source=Source.ADMIN):
-            super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.check_protection(request, queryset)
-        with policy_write(actor=actor_of(request), source=Source.ADMIN):
-            super().delete_queryset(request, queryset)
 
     def get_deleted_objects(
         self, objs: Sequence[TrustedOrigin] | QuerySet[TrustedOrigin], request: HttpRequest

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
-from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard import services
-from django_cors_guard.admin.base import GuardAdmin, RequestForm, actor_of, bind, say_why_not
+from django_cors_guard.admin.base import PolicyRowAdmin, RequestForm, actor_of, bind, say_why_not
 from django_cors_guard.admin.policy import confirmation
 from django_cors_guard.admin.policy.deletion import list_grants_that_keep
 from django_cors_guard.facts import RequestFacts
@@ -123,7 +122,7 @@ class SharedRowsInline(_Inline):
         return bind(super().get_formset(request, obj, **kwargs), request)
 
 
-class PolicyAdmin(GuardAdmin[_P]):
+class PolicyAdmin(PolicyRowAdmin[_P]):
     """A row of the policy and the rows below it. The slug is fixed once created: settings and logs name it."""
 
     def get_form(self, request: HttpRequest, obj: _P | None = None, change: bool = False, **kwargs: Any) -> Any:
@@ -187,16 +186,6 @@ class PolicyAdmin(GuardAdmin[_P]):
     def describe_outlook(self, request: HttpRequest, row: _P | None, weighed: Weighed) -> dict[str, Any]:
         """Return what is shown of those who were refused lately."""
         return {}
-
-    def delete_model(self, request: HttpRequest, obj: _P) -> None:
-        self.check_protection(request, [obj])
-        with policy_write(actor=actor_of(request), source=Source.ADMIN):
-            super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.check_protection(request, queryset)
-        with policy_write(actor=actor_of(request), source=Source.ADMIN):
-            super().delete_queryset(request, queryset)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
