@@ -91,6 +91,9 @@ def _find_missing(row: Row) -> str | None:
 def _run_pytest(row: Row, pytest_arguments: list[str]) -> int:
     # Browser tests bring up servers of their own and watch clocks: one at a time, and nothing beside them.
     select = ["-m", "browser"] if row.browser else ["-m", "not browser", "-n", "auto", "--maxprocesses", "4"]
+    if row.service and not row.browser and not pytest_arguments:
+        # The core knows no database: the rows on SQLite say all there is to say about it.
+        select += ["--ignore", "tests/core"]
     # A partial run covers part of the code; only a whole one is worth a report.
     measure = row.coverage and not pytest_arguments
     runner = ["-m", "coverage", "run", "-m", "pytest"] if measure else ["-m", "pytest"]
