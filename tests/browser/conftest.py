@@ -52,7 +52,7 @@ def desk(request: pytest.FixtureRequest, browser: BrowserContext, demo_database:
     with copied_database(demo_database, f"cors_guard_desk_{os.getpid()}") as url:
         log = tmp_path / "server.log"
         with serving_desk(url, log) as origin:
-            desk = Desk(browser, origin, url, request.param, find_pictures(tmp_path))
+            desk = Desk(browser, origin, url, request.param, find_pictures())
             yield desk
         assert "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")[-3000:]
         assert desk.complaints == []

@@ -37,7 +37,7 @@ class Desk:
     origin: str
     database_url: str
     size: str
-    pictures: Path
+    pictures: Path | None
     settings: str = STRICT
     complaints: list[str] = field(default_factory=list)
     page: Page = field(init=False)
@@ -84,7 +84,9 @@ class Desk:
         return done.stdout
 
     def shoot(self, name: str) -> None:
-        """Photograph the whole page, in light and in dark."""
+        """Photograph the whole page, in light and in dark, if anybody has asked for pictures."""
+        if self.pictures is None:
+            return
         for scheme in ("light", "dark"):
             self._dress(scheme)
             self.page.screenshot(path=self.pictures / f"{name}-{self.size}-{scheme}.png", full_page=True)
@@ -185,9 +187,11 @@ def serving_desk(database_url: str, log: Path, settings: str = STRICT) -> Iterat
         process.wait(timeout=30)
 
 
-def find_pictures(default: Path) -> Path:
-    """Return where screenshots go: the folder that SCREENSHOTS names, if it is set."""
-    folder = Path(os.environ.get("SCREENSHOTS") or default).resolve()
+def find_pictures() -> Path | None:
+    """Return the folder that SCREENSHOTS names, where pictures go; None where nobody wants any."""
+    if not os.environ.get("SCREENSHOTS"):
+        return None
+    folder = Path(os.environ["SCREENSHOTS"]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -40,7 +40,7 @@ def desk(request: pytest.FixtureRequest, browser: BrowserContext, demo_database:
     with copied_database(demo_database, f"cors_guard_unfold_{os.getpid()}") as url:
         log = tmp_path / "server.log"
         with serving_desk(url, log, UNFOLD) as origin:
-            yield Desk(browser, origin, url, request.param, find_pictures(tmp_path), UNFOLD)
+            yield Desk(browser, origin, url, request.param, find_pictures(), UNFOLD)
         assert "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")[-3000:]
 
 
