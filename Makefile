@@ -22,7 +22,7 @@ help:  ## this list
 # --- environments -----------------------------------------------------------------------------------------------------
 
 .PHONY: venv
-venv: .venv/.stamp .venv-newest/.stamp mariadb-driver  ## both virtual environments, with pinned versions
+venv: .venv/.stamp .venv-newest/.stamp mariadb-driver django-tests  ## both virtual environments, with pinned versions
 
 .venv/.stamp: requirements/dev.txt requirements/django-lowest.txt
 	@set -e; python="$(PYTHON)"; \
@@ -59,10 +59,16 @@ mariadb-driver: .venv/.stamp
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements/mariadb.txt \
 		|| echo "The MariaDB driver did not build (see above)."
 
+# Django's own tests come with its source alone; each environment gets those of its Django.
+.PHONY: django-tests
+django-tests: .venv/.stamp .venv-newest/.stamp
+	@for python in $(BIN)/python $(NEWEST)/python; do \
+		test ! -x "$$python" || "$$python" -m tests.django_suite.fetch || exit 1; done
+
 .PHONY: pins
 pins:  ## resolve requirements/dev.txt anew (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --annotation-style line \
-		--extra redis --no-emit-package django pyproject.toml requirements/dev.in -o requirements/dev.txt
+		--extra redis --extra yaml --no-emit-package django pyproject.toml requirements/dev.in -o requirements/dev.txt
 
 # --- work -------------------------------------------------------------------------------------------------------------
 
@@ -87,6 +93,20 @@ format: .venv/.stamp  ## ruff's formatter and safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: docs
+docs: .venv/.stamp  ## the documentation as pages, in build/docs
+	$(BIN)/python -m sphinx -W --keep-going -E -q -b html docs build/docs
+
+.PHONY: messages
+messages: .venv/.stamp  ## bring the translations up to date with the code (needs GNU gettext)
+	$(BIN)/python -m tests.catalogues
+
+.PHONY: dist
+dist: .venv/.stamp  ## what is published: wheel and source distribution, in dist
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+
 .PHONY: picture
 picture: .venv/.stamp  ## draw docs/story.png anew (needs Chromium and openssl)
 	$(BIN)/python -m docs.picture
@@ -97,6 +117,6 @@ screenshots: .venv/.stamp  ## photograph the admin's pages for docs/ (needs Chro
 
 .PHONY: clean
 clean:  ## remove what the targets above made
-	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-newest .nox .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov dist build example_project/db.sqlite3*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,6 @@
-"""For ASGI servers that end without running exit handlers, as uvicorn does: the audit log is written at shutdown.
+"""For ASGI servers that end without running exit handlers, as uvicorn does: they write the audit log at shutdown.
+
+The process also takes its leave of those who ask where a change is out.
 
 application = flush_on_shutdown(get_asgi_application())
 """
@@ -33,6 +35,8 @@ def flush_on_shutdown(app: Application) -> Application:
 
 async def _answer_lifespan(receive: Receive, send: Send) -> None:
     # An asgi.py imports this module before Django is set up, and models can be imported only after.
+    from django_cors_guard import metrics  # noqa: PLC0415
+    from django_cors_guard.presence import presence  # noqa: PLC0415
     from django_cors_guard.recorder import recorder  # noqa: PLC0415
 
     while True:
@@ -41,5 +45,7 @@ async def _answer_lifespan(receive: Receive, send: Send) -> None:
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(recorder.close)
+            await asyncio.to_thread(metrics.close)
+            await asyncio.to_thread(presence.leave)
             await send({"type": "lifespan.shutdown.complete"})
             return

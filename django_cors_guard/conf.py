@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import mail
@@ -17,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.signals import setting_changed
 from django.core.validators import validate_slug
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.core.decision import Mode
 
@@ -25,6 +27,7 @@ ENVIRONMENT_VARIABLE: Final = "CORS_GUARD_ENVIRONMENT"
 DEFAULT_ENVIRONMENT: Final = "production"
 MAX_SLUG: Final = 50
 CLIENT_IP_CHOICES: Final = ("none", "truncated", "full")
+METRICS_CHOICES: Final = (None, "signal", "prometheus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,14 @@ class GuardSettings:
     max_stale_seconds: float = 900.0
     #: Alias in ``CACHES`` that may hold signed policies; None for none.
     cache: str | None = None
+    #: URL of a Redis that carries word of changes, so that other processes look at once; None for none.
+    push: str | None = field(default=None, repr=False)
     #: How soon the first sighting of a refusal is written; 0 writes at once, on the request's connection (tests).
     audit_flush_seconds: float = 2.0
     #: How long repeats of a refusal are added up before they are written.
     audit_rollup_seconds: float = 60.0
-    #: Most rejection rows an hour, over all processes; one client network gets a tenth of it.
+    #: Most rejection rows an hour, over all processes; one client network gets a tenth of it. Differences from another
+    #: CORS middleware get a tenth on top.
     audit_rows_per_hour: int = 5000
     #: Most distinct refusals that wait in memory; what exceeds is only counted.
     audit_max_pending: int = 1000
@@ -59,6 +65,9 @@ class GuardSettings:
     audit_client_ip: str = "truncated"
     #: Dotted path of a callable that takes the request and returns the client's address; None for REMOTE_ADDR.
     client_ip: str | None = None
+    #: Who is told how many decisions were made: ``signal`` (``decisions_counted``) or ``prometheus``, which is that and
+    #: prometheus_client's registry; None counts nothing.
+    metrics: str | None = None
     #: The keys that were set by hand (upper case).
     given: frozenset[str] = field(default=frozenset())
     #: Whether a test has replaced the setting, so that what it set is meant.
@@ -97,6 +106,20 @@ def _is_cache_alias(value: object) -> bool:
     return value is None or (isinstance(value, str) and value in settings.CACHES)
 
 
+def _is_redis_url(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str):
+        return False
+    try:
+        url = urlsplit(value)
+        # Asking for a port that is none raises.
+        usable = url.scheme in {"redis", "rediss"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return usable or (url.scheme == "unix" and url.path.startswith("/"))
+
+
 def _is_callable_path(value: object) -> bool:
     if value is None:
         return True
@@ -107,21 +130,26 @@ def _is_callable_path(value: object) -> bool:
 
 
 #: key -> (test of a value, what it should be)
-RULES: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
-    "ENVIRONMENT": (is_slug, 'a slug, such as "production"'),
-    "MAX_MODE": (lambda value: value in list(Mode), '"monitor", "enforce" or "block"'),
-    "OPEN_OWN_API": (lambda value: isinstance(value, bool), "True or False"),
-    "REFRESH_SECONDS": (lambda value: _is_number(value, least=0), "a number of seconds, 0 or more"),
-    "FULL_RELOAD_SECONDS": (lambda value: _is_number(value, least=1), "a number of seconds, 1 or more"),
-    "MAX_STALE_SECONDS": (lambda value: _is_number(value, least=0), "a number of seconds, 0 or more"),
-    "CACHE": (_is_cache_alias, "None or an alias in CACHES"),
-    "AUDIT_FLUSH_SECONDS": (lambda value: _is_number(value, least=0), "a number of seconds, 0 or more"),
-    "AUDIT_ROLLUP_SECONDS": (lambda value: _is_number(value, least=1), "a number of seconds, 1 or more"),
-    "AUDIT_ROWS_PER_HOUR": (_is_count, "a whole number, 1 or more"),
-    "AUDIT_MAX_PENDING": (_is_count, "a whole number, 1 or more"),
-    "AUDIT_RETENTION_DAYS": (_is_count, "a whole number of days, 1 or more"),
-    "AUDIT_CLIENT_IP": (lambda value: value in CLIENT_IP_CHOICES, '"none", "truncated" or "full"'),
-    "CLIENT_IP": (_is_callable_path, "None or the dotted path of a callable that takes the request"),
+RULES: Final[Mapping[str, tuple[Callable[[object], bool], Any]]] = {
+    "ENVIRONMENT": (is_slug, _('a slug, such as "production"')),
+    "MAX_MODE": (lambda value: value in list(Mode), _('"monitor", "enforce" or "block"')),
+    "OPEN_OWN_API": (lambda value: isinstance(value, bool), _("True or False")),
+    "REFRESH_SECONDS": (lambda value: _is_number(value, least=0), _("a number of seconds, 0 or more")),
+    "FULL_RELOAD_SECONDS": (lambda value: _is_number(value, least=1), _("a number of seconds, 1 or more")),
+    "MAX_STALE_SECONDS": (lambda value: _is_number(value, least=0), _("a number of seconds, 0 or more")),
+    "CACHE": (_is_cache_alias, _("None or an alias in CACHES")),
+    "PUSH": (
+        _is_redis_url,
+        _('None or the URL of a Redis, such as "redis://127.0.0.1:6379/0"; rediss and unix go, too'),
+    ),
+    "AUDIT_FLUSH_SECONDS": (lambda value: _is_number(value, least=0), _("a number of seconds, 0 or more")),
+    "AUDIT_ROLLUP_SECONDS": (lambda value: _is_number(value, least=1), _("a number of seconds, 1 or more")),
+    "AUDIT_ROWS_PER_HOUR": (_is_count, _("a whole number, 1 or more")),
+    "AUDIT_MAX_PENDING": (_is_count, _("a whole number, 1 or more")),
+    "AUDIT_RETENTION_DAYS": (_is_count, _("a whole number of days, 1 or more")),
+    "AUDIT_CLIENT_IP": (lambda value: value in CLIENT_IP_CHOICES, _('"none", "truncated" or "full"')),
+    "CLIENT_IP": (_is_callable_path, _("None or the dotted path of a callable that takes the request")),
+    "METRICS": (lambda value: value in METRICS_CHOICES, _('None, "signal" or "prometheus"')),
 }
 
 
@@ -134,10 +162,12 @@ def read_given() -> Mapping[str, object]:
 def find_bad_values() -> list[BadValue]:
     """Return the known keys whose values cannot be used."""
     given = read_given()
-    bad = [BadValue(key, given[key], RULES[key][1]) for key in RULES if key in given and not RULES[key][0](given[key])]
+    bad = [
+        BadValue(key, given[key], str(RULES[key][1])) for key in RULES if key in given and not RULES[key][0](given[key])
+    ]
     from_shell = os.environ.get(ENVIRONMENT_VARIABLE)
     if "ENVIRONMENT" not in given and from_shell and not is_slug(from_shell):
-        bad.append(BadValue("ENVIRONMENT", from_shell, RULES["ENVIRONMENT"][1]))
+        bad.append(BadValue("ENVIRONMENT", from_shell, str(RULES["ENVIRONMENT"][1])))
     return bad
 
 

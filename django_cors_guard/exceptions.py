@@ -54,6 +54,15 @@ class RevokedOrigin(CorsGuardError):
         self.reason = reason
 
 
+class ClosedToIssuers(RevokedOrigin):
+    """As an account of CI is told of a revocation: neither who revoked nor why, for its logs may be public."""
+
+    def __init__(self, origin: str, *, at: datetime) -> None:
+        super().__init__(origin, by="", at=at, reason="")
+        self.message = _("%(origin)s was revoked. Only an operator can have it trusted again.") % {"origin": origin}
+        self.args = (self.message,)
+
+
 class UnknownName(CorsGuardError):
     """No environment, API group or front end goes by that slug. ``known`` lists those that exist."""
 
@@ -90,3 +99,55 @@ class ProtectedEnvironment(CorsGuardError, PermissionDenied):
             % {"slugs": ", ".join(slugs)}
         )
         self.slugs = slugs
+
+
+class NotIssuable(CorsGuardError, PermissionDenied):
+    """An account may not have this origin trusted, there or for that long: no issuer of its says so."""
+
+    code = "not_issuable"
+
+
+class TooManyActive(CorsGuardError):
+    """An issuer has as many grants in force as it may; ``active`` of ``most``."""
+
+    code = "too_many_active"
+
+    def __init__(self, issuer: str, *, active: int, most: int) -> None:
+        super().__init__(
+            _(
+                "The issuer “%(issuer)s” may have %(most)d grants in force, and has %(active)d. End those of previews "
+                "that are gone, or wait until they end by themselves."
+            )
+            % {"issuer": issuer, "most": most, "active": active}
+        )
+        self.active = active
+        self.most = most
+
+
+class TooManyNew(TooManyActive):
+    """An issuer has had as many new grants within a day as it may; ``active`` are those."""
+
+    def __init__(self, issuer: str, *, active: int, most: int) -> None:
+        super().__init__(issuer, active=active, most=most)
+        self.message = _(
+            "The issuer “%(issuer)s” may have %(most)d new origins trusted within a day, and has had %(active)d. Wait, "
+            "or ask an operator."
+        ) % {"issuer": issuer, "most": most, "active": active}
+        self.args = (self.message,)
+
+
+class ManagedElsewhere(CorsGuardError):
+    """There is a grant that is not the issuer's own, and that lets nobody in: only an operator may touch it."""
+
+    code = "managed_elsewhere"
+
+    def __init__(self, origin: str, places: tuple[str, ...]) -> None:
+        super().__init__(
+            _(
+                "%(origin)s has a grant that is not this account's and that is not in force (%(places)s). "
+                "Ask an operator."
+            )
+            % {"origin": origin, "places": ", ".join(places)}
+        )
+        self.origin = origin
+        self.places = places

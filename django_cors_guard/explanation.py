@@ -12,14 +12,17 @@ from django.db import router
 
 from django_cors_guard import conf
 from django_cors_guard.core import headers as fields
+from django_cors_guard.core.csrf import SAFE_METHODS, CsrfVerdict, judge_csrf
 from django_cors_guard.core.decision import Decision, Headers, Mode, PlainFacts, Reason
 from django_cors_guard.core.explain import Difference, Nearest, NullSource
+from django_cors_guard.core.isolation import split_metadata
 from django_cors_guard.core.origins import parse_origin, pattern_candidates
 from django_cors_guard.core.policy import Policy, normalise_host
 from django_cors_guard.core.protocol import decide
 from django_cors_guard.exceptions import UnknownName
 from django_cors_guard.models import Environment, PolicyState, TrustedOrigin
 from django_cors_guard.models.nearby import Nearby, Refused, find_nearby
+from django_cors_guard.neighbours import stands_for_csrf
 from django_cors_guard.own_paths import own_paths
 from django_cors_guard.store import load_about, store
 
@@ -27,6 +30,9 @@ from django_cors_guard.store import load_about, store
 NEARBY_REASONS: Final = frozenset(
     {Reason.UNKNOWN_ORIGIN, Reason.REVOKED, Reason.EXPIRED, Reason.SWITCHED_OFF, Reason.MALFORMED_ORIGIN}
 )
+
+#: Requests that take no leave of CORS.
+_BESIDE_CORS: Final = frozenset({Reason.NO_ORIGIN, Reason.SAME_ORIGIN})
 
 _REFINED: Final = {
     Difference.OTHER_GROUP: str(Reason.OTHER_GROUP),
@@ -64,10 +70,13 @@ class Answer:
 class Explanation:
     """The whole story of one origin on one path. ``preflight`` is None where browsers would send none.
 
-    ``nearest_id`` is the row of ``nearest``.
+    Without ``has_origin`` the request has no Origin, and ``origin`` is blank. ``isolation`` is the API group's.
+    ``nearest_id`` is the row of ``nearest``. ``csrf`` is what the list says to Django's CSRF check (see
+    ``core.csrf``), blank where nothing can be forged: a method that changes nothing, or a group without credentials.
     """
 
     origin: str
+    has_origin: bool
     method: str
     path: str
     host: str
@@ -76,6 +85,7 @@ class Explanation:
     known_environment: bool
     api_group: str
     mode: str
+    isolation: str
     route: str
     route_host: str
     allowed: bool
@@ -86,6 +96,7 @@ class Explanation:
     nearest: Nearest | None
     nearest_id: int | None
     null_sources: tuple[str, ...]
+    csrf: str
 
     @property
     def outcome(self) -> str:
@@ -94,13 +105,20 @@ class Explanation:
             return "unguarded"
         return "allowed" if self.allowed else "refused"
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it would be refused, and is only recorded."""
+        if self.outcome != "refused":
+            return False
+        return self.mode == Mode.MONITOR or (self.reason == Reason.CROSS_SITE and self.request.runs_view)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain values."""
         return {"outcome": self.outcome, **asdict(self)}
 
 
 def explain(
-    origin: str,
+    origin: str | None,
     *,
     path: str,
     method: str = "GET",
@@ -111,27 +129,40 @@ def explain(
 ) -> Explanation:
     """Explain what a page of ``origin`` gets for ``method`` on ``path`` with the request headers ``headers``.
 
+    ``origin`` None is a request without Origin, such as that of an image or a link. Of ``headers`` the names count; of
+    Sec-Fetch-Site, -Mode and -Dest, which browsers send by themselves, the values: ``"Sec-Fetch-Site: cross-site"``.
     Without ``environment`` it is the active one. Nothing is recorded. ``nearest_in`` are the environments whose
     grants may be named beside it (None: all). Raises UnknownName for an environment that was named and does not exist.
     """
     row = _find_row(environment)
     slug = row.slug if row is not None else conf.current().environment
-    sent = _as_sent(origin)
+    sent = _as_sent(origin or "")
     grants = _read_deciding(sent, slug)
     policy = _policy_of(slug, row, grants)
-    names = tuple(name.strip().lower() for name in headers if name.strip())
+    metadata, names = split_metadata(headers)
     facts = PlainFacts(
-        method=method, path=path, origin=sent, host=normalise_host(host or ""), own_path=own_paths().cover(path)
+        method=method,
+        path=path,
+        origin=sent if origin is not None else None,
+        host=normalise_host(host or ""),
+        same_origin=metadata.is_of_own_page,
+        own_path=own_paths().cover(path),
+        fetch_site=metadata.site,
+        fetch_mode=metadata.mode,
+        fetch_dest=metadata.dest,
     )
     decision = decide(facts, policy, time())
-    preflight = _preflight(facts, names, policy) if _needs_preflight(method, names) else None
+    asks_first = origin is not None and _needs_preflight(method, names)
+    preflight = _preflight(facts, names, policy) if asks_first else None
     deciding = preflight if preflight is not None and preflight.reason.is_refusal else decision
     refused = [Refused(sent, slug, decision.group)] if deciding.reason in NEARBY_REASONS else []
     near = next(iter(find_nearby(refused, among=nearest_in)), None)
     nearest = near.nearest if near is not None else None
     route = policy.find_route(facts) if not facts.own_path else None
+    group = policy.find_group(facts)
     return Explanation(
         origin=sent,
+        has_origin=origin is not None,
         method=method,
         path=path,
         host=facts.host,
@@ -139,19 +170,31 @@ def explain(
         revision=policy.revision,
         known_environment=policy.known,
         api_group=decision.group,
-        mode=str(decision.mode or ""),
+        # Of a decision that only records it would be ``monitor``, whatever the group's own is.
+        mode=str(group.mode) if group is not None else "",
+        isolation=str(group.rules.isolate) if group is not None else "",
         route=(route[0] or "/") if route else "",
         route_host=route[2] if route else "",
         # In mode ``monitor`` the guard lets nobody in or out itself: it is what it would do.
-        allowed=not deciding.reason.is_refusal and (decision.grants_access or decision.mode is Mode.MONITOR),
+        allowed=not deciding.reason.is_refusal
+        and (decision.grants_access or decision.mode is Mode.MONITOR or decision.reason in _BESIDE_CORS),
         reason=_refine(deciding.reason, nearest),
-        request=_answer(decision, sent),
+        request=_answer(decision, facts.origin),
         preflight=_answer(preflight, sent) if preflight is not None else None,
         grant=_find_deciding(sent, grants, decision.group, near),
         nearest=nearest,
         nearest_id=near.row.pk if near is not None else None,
         null_sources=tuple(str(source) for source in NullSource) if sent == fields.NULL_ORIGIN else (),
+        csrf=_ask_about_csrf(facts, policy),
     )
+
+
+def _ask_about_csrf(facts: PlainFacts, policy: Policy) -> str:
+    group = policy.find_group(facts)
+    if facts.origin is None or facts.method in SAFE_METHODS or group is None or not group.rules.credentials:
+        return ""
+    verdict = judge_csrf(facts, policy, time())
+    return str(CsrfVerdict.NOT_INSTALLED if verdict is CsrfVerdict.ACCEPTED and not stands_for_csrf() else verdict)
 
 
 def _refine(reason: Reason, nearest: Nearest | None) -> str:
@@ -201,12 +244,13 @@ def _preflight(facts: PlainFacts, names: tuple[str, ...], policy: Policy) -> Dec
         requested_method=facts.method,
         requested_headers=",".join(names) if names else None,
         host=facts.host,
+        same_origin=facts.same_origin,
         own_path=facts.own_path,
     )
     return decide(asked, policy, time())
 
 
-def _answer(decision: Decision, origin: str) -> Answer:
+def _answer(decision: Decision, origin: str | None) -> Answer:
     return Answer(
         reason=str(decision.reason),
         allowed=not decision.reason.is_refusal,

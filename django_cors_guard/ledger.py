@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +10,6 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from django.conf import settings
 from django.db import DataError, IntegrityError, connections, router, transaction
 from django.db.models import BigIntegerField, Case, CharField, Count, DateTimeField, F, Field, JSONField, Value, When
 from django.db.models.functions import Cast, Now
@@ -24,9 +20,19 @@ from django_cors_guard.core.decision import Kind, Mode, Reason
 from django_cors_guard.core.networks import network_of
 from django_cors_guard.core.origins import pattern_candidates
 from django_cors_guard.core.policy import OWN_GROUP
-from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, RejectionTally, TrustedOrigin
+from django_cors_guard.differences import Answers, DifferenceKey, count_budget, row_of
+from django_cors_guard.models import (
+    GuardProcess,
+    OriginUsage,
+    ParityDifference,
+    RejectedOrigin,
+    Rejection,
+    RejectionTally,
+    TrustedOrigin,
+)
 from django_cors_guard.models.rejection import MAX_STORED, CardStatus, add_to_trend, card_key
 from django_cors_guard.models.tally import tally_key
+from django_cors_guard.presence import as_moment, presence
 from django_cors_guard.signals import announce, rejection_recorded
 
 logger: Final = logging.getLogger("django_cors_guard.recorder")
@@ -51,6 +57,9 @@ ORIGIN_REASONS: Final = frozenset(
     }
 )
 
+#: Refusals that no grant could cure: there is no policy to put it into, or no origin to grant anything.
+CARDLESS: Final = frozenset({Reason.NO_POLICY, Reason.CROSS_SITE})
+
 
 class RefusalKey(NamedTuple):
     """What refusals are added up by."""
@@ -72,7 +81,7 @@ class RefusalKey(NamedTuple):
     @property
     def makes_card(self) -> bool:
         """Whether there is an origin to triage; nobody can be trusted on the guard's own paths."""
-        return bool(self.group) and self.group != OWN_GROUP and not self.overflow and self.reason != Reason.NO_POLICY
+        return bool(self.group) and self.group != OWN_GROUP and not self.overflow and self.reason not in CARDLESS
 
 
 class UseKey(NamedTuple):
@@ -88,16 +97,20 @@ class UseKey(NamedTuple):
         return UseKey(self.environment, self.group, "", "")
 
 
+Key = RefusalKey | UseKey | DifferenceKey
+
+
 class Entry(NamedTuple):
     """One rollup that is due. Times are in seconds since the epoch."""
 
-    key: RefusalKey | UseKey
+    key: Key
     times: int
     first: float
     last: float
     network: str = ""
     client: str = ""
     user_agent: str = ""
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +129,7 @@ class Writer:
     """Writes batches for one process."""
 
     def __init__(self) -> None:
-        self._process = uuid.uuid4()
+        self._identity = presence.claim()
         self._seq = 0
         self._tried: tuple[Batch, int] | None = None
         self._rows: list[Rejection] = []
@@ -147,7 +160,7 @@ class Writer:
 
     def _got_through(self, seq: int, using: str) -> bool:
         """Whether the try numbered ``seq`` was committed although its reply was lost."""
-        return GuardProcess.objects.using(using).filter(pk=self._process, flush_seq__gte=seq).exists()
+        return GuardProcess.objects.using(using).filter(pk=self._identity.id, flush_seq__gte=seq).exists()
 
     def _write_chunk(self, entries: Sequence[Entry], using: str) -> None:
         refusals = _refine([entry for entry in entries if isinstance(entry.key, RefusalKey)], using)
@@ -161,6 +174,7 @@ class Writer:
             Rejection.objects.using(using).bulk_create(rows)
             _count_cards(cards, using)
             OriginUsage.objects.using(using).bulk_create(_usages(uses, using))
+            ParityDifference.objects.using(using).bulk_create(_differences(entries))
             # Last, for every process counts on the same few: their locks are held for the shortest time.
             _count_tallies(tallies, using)
             self._sign(using)
@@ -168,24 +182,23 @@ class Writer:
             transaction.on_commit(partial(_announce, rows, using), using=using, robust=True)
 
     def _sign(self, using: str) -> None:
-        row = GuardProcess.objects.using(using).filter(pk=self._process)
-        if row.update(flush_seq=self._seq):
-            return
-        GuardProcess.objects.using(using).create(
-            id=self._process,
-            host=socket.gethostname()[:255],
-            pid=os.getpid(),
-            environment=conf.current().environment,
-            started_at=timezone.now(),
-            flush_seq=self._seq,
-        )
+        who = self._identity
+        GuardProcess.put(using, who.id, {"flush_seq": self._seq}, birth=who.birth())
+        presence.remember(who, using)
 
     def keep_budget(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Return what may be written as it is, and as overflow what exceeds the rows of an hour.
 
-        Both bounds, of all and of one network, are counted over the rows of every process. Raises if the database is
-        away; then nothing has been decided.
+        Every bound is counted over the rows of every process. Raises if the database is away; then nothing has been
+        decided.
         """
+        differences = [entry for entry in entries if isinstance(entry.key, DifferenceKey)]
+        kept, surplus = self._keep_refusals([entry for entry in entries if not isinstance(entry.key, DifferenceKey)])
+        more, exceeding = _keep_differences(differences)
+        return [*kept, *more], [*surplus, *exceeding]
+
+    def _keep_refusals(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Both bounds, of all and of one network; what is no refusal has none here."""
         if not any(_takes_budget(entry) for entry in entries):
             return list(entries), []
         rows_per_hour = conf.current().audit_rows_per_hour
@@ -228,6 +241,14 @@ def _takes_budget(entry: Entry) -> bool:
     return isinstance(entry.key, RefusalKey) and not entry.key.overflow
 
 
+def _keep_differences(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Differences have a budget of their own, so that neither they nor refusals crowd the other out."""
+    plain = [entry for entry in entries if isinstance(entry.key, DifferenceKey) and not entry.key.overflow]
+    left = max(count_budget(), 0) if plain else 0
+    overflow = [entry for entry in entries if isinstance(entry.key, DifferenceKey) and entry.key.overflow]
+    return [*plain[:left], *overflow], merge(as_overflow(entry) for entry in plain[left:])
+
+
 def _announce(rows: Iterable[Rejection], using: str) -> None:
     for row in rows:
         announce(rejection_recorded, Rejection, row.as_event, rejection=row, using=using)
@@ -254,19 +275,13 @@ def as_overflow(entry: Entry) -> Entry:
 
 def merge(entries: Iterable[Entry]) -> list[Entry]:
     """Add up the entries that share a key."""
-    merged: dict[RefusalKey | UseKey, Entry] = {}
+    merged: dict[Key, Entry] = {}
     for entry in entries:
         other = merged.get(entry.key, entry._replace(times=0))
         merged[entry.key] = entry._replace(
             times=entry.times + other.times, first=min(entry.first, other.first), last=max(entry.last, other.last)
         )
     return list(merged.values())
-
-
-def _at(seconds: float) -> datetime:
-    """As the database takes it: without USE_TZ, naive and in the project's own zone."""
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def _refine(entries: list[Entry], using: str) -> list[Entry]:
@@ -315,8 +330,8 @@ def _rejection(entry: Entry) -> Rejection:
         method=key.method,
         path=key.path,
         count=entry.times,
-        first_seen=_at(entry.first),
-        last_seen=_at(entry.last),
+        first_seen=as_moment(entry.first),
+        last_seen=as_moment(entry.last),
         client_ip=entry.client,
         user_agent=entry.user_agent,
         overflow=key.overflow,
@@ -370,8 +385,8 @@ def _ensure_cards(cards: dict[str, _Card], using: str) -> None:
             api_group=card.api_group,
             origin=card.origin,
             key=digest,
-            first_seen=_at(card.first),
-            last_seen=_at(card.last),
+            first_seen=as_moment(card.first),
+            last_seen=as_moment(card.last),
         )
         for digest, card in cards.items()
         if digest not in known
@@ -412,7 +427,7 @@ class _Held(NamedTuple):
     def is_later_than(self, card: _Card) -> bool:
         """Whether somebody has written of a later refusal already; one that lies ahead of us is none."""
         is_ahead = _date_of(self.last_seen) > _date_of(self.now) + timedelta(days=1)
-        return not is_ahead and self.last_seen > _at(card.last)
+        return not is_ahead and self.last_seen > as_moment(card.last)
 
 
 def _reopening(keys: list[str]) -> dict[str, Any]:
@@ -440,7 +455,7 @@ def _find_ended(cards: dict[str, _Card], using: str) -> list[str]:
 def _case(cards: dict[str, _Card], name: str, output: Field[Any, Any], default: F | Value) -> Case:
     def value(card: _Card) -> int | str | datetime:
         found = getattr(card, name)
-        return _at(found) if name == "last" else str(found) if name == "reason" else found
+        return as_moment(found) if name == "last" else str(found) if name == "reason" else found
 
     whens = [When(key=digest, then=Value(value(card), output_field=output)) for digest, card in cards.items()]
     return Case(*whens, default=default, output_field=output)
@@ -487,7 +502,7 @@ def _ensure_tallies(tallies: dict[str, _Tally], using: str) -> None:
     missing = [
         RejectionTally(
             key=digest,
-            hour=_at(tally.hour.timestamp()),
+            hour=as_moment(tally.hour.timestamp()),
             environment=tally.environment,
             api_group=tally.api_group,
             reason=tally.reason,
@@ -507,6 +522,14 @@ def _count_tallies(tallies: dict[str, _Tally], using: str) -> None:
     rows.update(count=F("count") + Case(*whens, output_field=BigIntegerField()))
 
 
+def _differences(entries: Iterable[Entry]) -> list[ParityDifference]:
+    return [
+        row_of(entry.key, entry.answers, times=entry.times, first=as_moment(entry.first), last=as_moment(entry.last))
+        for entry in entries
+        if isinstance(entry.key, DifferenceKey)
+    ]
+
+
 def _usages(entries: list[Entry], using: str) -> list[OriginUsage]:
     keys = [entry.key for entry in entries if isinstance(entry.key, UseKey)]
     grants = _find_grants(keys, using) if keys else {}
@@ -516,8 +539,8 @@ def _usages(entries: list[Entry], using: str) -> list[OriginUsage]:
             origin=key.origin,
             method=key.method[:64],
             count=entry.times,
-            first_seen=_at(entry.first),
-            last_seen=_at(entry.last),
+            first_seen=as_moment(entry.first),
+            last_seen=as_moment(entry.last),
         )
         for entry, key in zip(entries, keys, strict=True)
     ]

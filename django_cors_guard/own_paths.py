@@ -61,7 +61,10 @@ def own_paths() -> OwnPaths:
 
 def is_own_path(path: str) -> bool:
     """Whether ``path`` is one of the guard's own; asked at every request."""
-    return (_own_paths or own_paths()).cover(path)
+    own = _own_paths or own_paths()
+    if path.startswith(own.prefixes) or path in own.exact:
+        return True
+    return own.cover(path) if own.by_resolver else False
 
 
 def is_own_view(match: ResolverMatch) -> bool:

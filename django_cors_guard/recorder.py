@@ -1,4 +1,4 @@
-"""Refusals and uses become bounded rollups in memory, and those become rows.
+"""Refusals, uses and differences become bounded rollups in memory, and those become rows.
 
 The sender chooses origin, path, user agent and rate. So a refused request costs one bounded in-memory update; memory,
 rows and text are bounded; what exceeds is still counted, in overflow rows; trouble here never reaches a request.
@@ -10,6 +10,7 @@ import atexit
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any, Final, NamedTuple
@@ -17,9 +18,14 @@ from typing import Any, Final, NamedTuple
 from django.db import connections
 
 from django_cors_guard import conf, ledger
-from django_cors_guard.core.decision import Kind, Mode, Reason
+from django_cors_guard.core.decision import Facts, Kind, Mode, Reason
 from django_cors_guard.core.networks import network_of
+from django_cors_guard.core.parity import Difference
+from django_cors_guard.core.protocol import is_preflight
+from django_cors_guard.differences import Answers, DifferenceKey
 from django_cors_guard.ledger import Entry, RefusalKey, UseKey, has_share
+from django_cors_guard.store import store
+from django_cors_guard.store.words import first_line
 
 logger: Final = logging.getLogger("django_cors_guard.recorder")
 
@@ -31,6 +37,8 @@ MAX_BACK_OFF_SECONDS: Final = 60.0
 #: How long the end of a process waits for a flush under way.
 CLOSE_SECONDS: Final = 5.0
 MAX_METHOD: Final = 64
+#: Longest stored value of a response header, which the site chooses but for what it echoes.
+MAX_VALUE: Final = 1000
 #: How long after it should have run a thread that never ran is taken for one that cannot.
 THREAD_GRACE_SECONDS: Final = 5.0
 
@@ -62,6 +70,7 @@ class _Tally:
     network: str = ""
     client: str = ""
     user_agent: str = ""
+    answers: Answers | None = None
 
     def add(self, now: float, count: int = 1) -> None:
         if self.count == 0:
@@ -80,8 +89,9 @@ class Recorder:
         self._lock = threading.Lock()
         self._flush_lock = threading.Lock()
         self._refusals: dict[RefusalKey, _Tally] = {}
-        self._overflow: dict[RefusalKey, _Tally] = {}
+        self._overflow: dict[RefusalKey | DifferenceKey, _Tally] = {}
         self._uses: dict[tuple[str, str, str], _Tally] = {}
+        self._differences: dict[DifferenceKey, _Tally] = {}
         self._waiting_of_network: dict[str, int] = {}
         self._due: list[Entry] = []
         self._outbox: list[ledger.Batch] = []
@@ -128,6 +138,24 @@ class Recorder:
         # Never under the lock, which writing takes itself.
         self._settle(conf.current())
 
+    def differ(self, facts: Facts, difference: Difference) -> None:
+        """Count one request that another CORS middleware and the guard would have answered differently."""
+        config = conf.current()
+        key = _difference_key(config.environment, facts, difference)
+        with self._lock:
+            tally = self._differences.get(key)
+            if tally is None:
+                tally = self._open_difference(key, difference, config)
+            tally.add(time())
+        self._settle(config)
+
+    def _open_difference(self, key: DifferenceKey, difference: Difference, config: conf.GuardSettings) -> _Tally:
+        if len(self._differences) >= config.audit_max_pending:
+            return self._open_overflow(key)
+        now = time()
+        answers = (_tidy_answer(difference.theirs), _tidy_answer(difference.ours))
+        return self._differences.setdefault(key, _Tally(monotonic(), now, now, 0, answers=answers))
+
     def _open_refusal(self, key: RefusalKey, refusal: Refusal, config: conf.GuardSettings) -> _Tally:
         if len(self._refusals) >= config.audit_max_pending:
             return self._open_overflow(key)
@@ -149,7 +177,7 @@ class Recorder:
         self._waiting_of_network[network] = self._waiting_of_network.get(network, 0) + 1
         return tally
 
-    def _open_overflow(self, key: RefusalKey) -> _Tally:
+    def _open_overflow(self, key: RefusalKey | DifferenceKey) -> _Tally:
         key = key.as_overflow()
         return self._overflow.get(key) or self._overflow.setdefault(key, _Tally(monotonic(), time(), time(), 0))
 
@@ -205,12 +233,18 @@ class Recorder:
 
     def _is_waiting(self) -> bool:
         with self._lock:
-            return bool(self._outbox or self._due or self._refusals or self._overflow or self._uses)
+            return bool(self._outbox or self._due or any(self._books()))
+
+    def _books(self) -> tuple[dict[Any, _Tally], ...]:
+        return self._refusals, self._overflow, self._uses, self._differences
 
     @property
     def writes_at_once(self) -> bool:
-        """Whether each request has to call ``flush`` itself (AUDIT_FLUSH_SECONDS = 0)."""
-        return conf.current().audit_flush_seconds == 0
+        """Whether each request has to call ``flush`` itself (AUDIT_FLUSH_SECONDS = 0).
+
+        Never while a test has pinned the policy: such a test may have no database.
+        """
+        return conf.current().audit_flush_seconds == 0 and not store.is_pinned
 
     def flush(self, *, everything: bool = False) -> None:
         """Write what is due: first sightings, and repeats whose window has closed. Never raises.
@@ -254,7 +288,7 @@ class Recorder:
         """What exceeds the rows of an hour waits with the other overflow for one row a window."""
         with self._lock:
             for entry in surplus:
-                assert isinstance(entry.key, RefusalKey)  # noqa: S101 - narrows the type; uses have no budget
+                assert not isinstance(entry.key, UseKey)  # noqa: S101 - narrows the type; uses have no budget
                 fresh = _Tally(monotonic(), entry.first, entry.last, 0)
                 tally = self._overflow.setdefault(entry.key, fresh)
                 first = entry.first if not tally.count else min(tally.first, entry.first)
@@ -270,7 +304,7 @@ class Recorder:
         self._retry_at = monotonic() + min(2.0 ** min(self._failures, 10), MAX_BACK_OFF_SECONDS)
         if self._failures == 1:
             # One line per change of state: a traceback would say no more, and the database is not this package's.
-            logger.error("The audit log could not be written (%s); it waits in memory.", error)
+            logger.error("The audit log could not be written (%s); it waits in memory.", first_line(error))
 
     def _take(self, *, everything: bool) -> list[Entry]:
         """Take what is due out of memory; keys stay for their window, so that they write twice in it at most."""
@@ -280,8 +314,7 @@ class Recorder:
         entries: list[Entry] = []
         with self._lock:
             self._date_uses()
-            books: tuple[dict[Any, _Tally], ...] = (self._refusals, self._overflow, self._uses)
-            for book in books:
+            for book in self._books():
                 for key in list(book):
                     tally = book[key]
                     over = mono - tally.opened >= rollup
@@ -308,6 +341,29 @@ class Recorder:
         """Begin anew in a child: what waits in memory is the parent's to write."""
         self._reset()
 
+    def forget(self) -> None:
+        """Drop what waits in memory: between two tests."""
+        self._reset()
+
+    def waiting(self) -> list[tuple[RefusalKey, int]]:
+        """Return the refusals that no flush has written yet, and how many of each, in the order of their first."""
+        with self._lock:
+            books = [*self._refusals.items(), *self._overflow.items()]
+            return [(key, tally.count) for key, tally in books if tally.count and isinstance(key, RefusalKey)]
+
+    def count_unwritten(self) -> int:
+        """Return about how many refusals are in memory only, those of a flush that failed among them."""
+        with self._lock:
+            books = [*self._refusals.items(), *self._overflow.items()]
+        taken = [*self._due, *(entry for batch in list(self._outbox) for entry in batch.entries)]
+        fresh = sum(tally.count for key, tally in books if isinstance(key, RefusalKey))
+        return fresh + sum(entry.times for entry in taken if isinstance(entry.key, RefusalKey))
+
+    @property
+    def failures(self) -> int:
+        """How many flushes have failed in a row."""
+        return self._failures
+
     def close(self) -> None:
         """Write everything; the process ends."""
         if self._is_waiting() and not conf.in_tests():
@@ -316,22 +372,43 @@ class Recorder:
             self.flush(everything=True)
 
 
-def _entry_of(key: RefusalKey | tuple[str, str, str], tally: _Tally) -> Entry:
-    named = key if isinstance(key, RefusalKey) else _use_key(*key)
-    return Entry(named, tally.count, tally.first, tally.last, tally.network, tally.client, tally.user_agent)
+def _entry_of(key: RefusalKey | DifferenceKey | tuple[str, str, str], tally: _Tally) -> Entry:
+    named = key if isinstance(key, RefusalKey | DifferenceKey) else _use_key(*key)
+    kept = (tally.network, tally.client, tally.user_agent, tally.answers)
+    return Entry(named, tally.count, tally.first, tally.last, *kept)
 
 
 def _use_key(group: str, origin: str, method: str) -> UseKey:
     return UseKey(conf.current().environment, group, tidy_text(origin), tidy_text(method)[:MAX_METHOD])
 
 
-def tidy_text(text: str) -> str:
+def _difference_key(environment: str, facts: Facts, difference: Difference) -> DifferenceKey:
+    asks = is_preflight(facts)
+    return DifferenceKey(
+        environment,
+        difference.group,
+        difference.disparity,
+        Kind.PREFLIGHT if asks else Kind.ACTUAL,
+        tidy_text(facts.origin or ""),
+        tidy_text(facts.method)[:MAX_METHOD],
+        tidy_text(facts.host),
+        tidy_text(facts.path),
+        tidy_text(facts.requested_method or "")[:MAX_METHOD] if asks else "",
+        tidy_text(facts.requested_headers or "") if asks else "",
+    )
+
+
+def _tidy_answer(answer: Mapping[str, str]) -> dict[str, str]:
+    return {name: tidy_text(value, MAX_VALUE) for name, value in answer.items()}
+
+
+def tidy_text(text: str, limit: int = MAX_TEXT) -> str:
     """Return ``text`` as it may be stored: printable ASCII, the rest escaped, cut before it becomes a key."""
-    cut = text[:MAX_TEXT]
+    cut = text[:limit]
     if cut.isascii() and cut.isprintable():
         return cut
     escaped = cut.encode("ascii", "backslashreplace").decode("ascii")
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)[:MAX_TEXT]
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in escaped)[:limit]
 
 
 def stored_client(client: str, how: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.db import router, transaction
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.exceptions import InvalidRequest
@@ -64,7 +64,9 @@ _VIEWER: Final = _verbs(
     "frontend",
     "groupmode",
     "guardprocess",
+    "originissuer",
     "originusage",
+    "paritydifference",
     "policychange",
     "policystate",
     "rejectedorigin",
@@ -75,7 +77,7 @@ _TRIAGER: Final = (*_VIEWER, "change_rejectedorigin")
 _OPERATOR: Final = (*_TRIAGER, *_verbs("add change", "frontend", "trustedorigin"))
 _OWNER: Final = (
     *_OPERATOR,
-    *_verbs("add change delete", "apigroup", "apiroute", "environment", "groupmode"),
+    *_verbs("add change delete", "apigroup", "apiroute", "environment", "groupmode", "originissuer"),
     "delete_frontend",
 )
 
@@ -99,7 +101,7 @@ def make_groups(roles: Iterable[Role] = ROLES) -> list[Made]:
     Raises InvalidRequest where the permissions are not in the database, or where the project has no such groups.
     """
     if not apps.is_installed("django.contrib.auth"):
-        raise InvalidRequest(_now("The project does without django.contrib.auth, so it has no groups of users."))
+        raise InvalidRequest(gettext("The project does without django.contrib.auth, so it has no groups of users."))
     model: type[Group] = apps.get_model("auth", "Group")
     using = router.db_for_write(model)
     with transaction.atomic(using=using):
@@ -121,6 +123,6 @@ def _find(codenames: Iterable[str], using: str) -> list[Permission]:
     found: list[Permission] = list(rows.order_by("codename"))
     missing = wanted - {row.codename for row in found}
     if missing:
-        text = _now("These permissions are not in the database: %(names)s. Create them with: manage.py migrate")
+        text = gettext("These permissions are not in the database: %(names)s. Create them with: manage.py migrate")
         raise InvalidRequest(text % {"names": ", ".join(sorted(missing))})
     return found

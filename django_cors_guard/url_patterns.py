@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
@@ -42,13 +42,14 @@ class ListedPattern:
     """One URL pattern as the project wrote it, with its includes before it.
 
     ``is_own`` says that it belongs to the admin or to this app's API, where no route counts; ``is_unread`` that the
-    URLconf below it could not be read.
+    URLconf below it could not be read. ``callback`` is the view as the URLconf has it, where there is one.
     """
 
     text: str
     shapes: tuple[Shape, ...]
     is_own: bool = False
     is_unread: bool = False
+    callback: Any = field(default=None, compare=False, repr=False)
 
     def cover(self, prefix: str) -> Cover:
         """Return how much of it ``prefix`` covers: on whole segments, case-sensitive, as routes do."""
@@ -181,11 +182,11 @@ class _Place:
             depth=self.depth + 1,
         )
 
-    def close(self, *, is_unread: bool = False) -> ListedPattern:
+    def close(self, *, is_unread: bool = False, callback: Any = None) -> ListedPattern:
         stems = join(self.stems, ((OPEN,),)) if is_unread else self.stems
         shapes = tuple(shape_of(stem) for stem in stems)
         is_own = self.is_own or all(shape.begins_below(own_paths().prefixes) for shape in shapes)
-        return ListedPattern(self.text, shapes, is_own, is_unread)
+        return ListedPattern(self.text, shapes, is_own, is_unread, callback)
 
 
 def _walk(resolver: URLResolver, place: _Place, apps: frozenset[str]) -> Iterator[ListedPattern]:
@@ -208,7 +209,7 @@ def _walk(resolver: URLResolver, place: _Place, apps: frozenset[str]) -> Iterato
         if isinstance(url, URLResolver):
             yield from _walk(url, below, apps)
         else:
-            yield below.close()
+            yield below.close(callback=url.callback)
 
 
 def _forget(*, setting: str, **_: object) -> None:

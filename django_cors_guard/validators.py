@@ -22,7 +22,8 @@ from django_cors_guard.wording import word_problem
 MAX_PATH_PREFIX: Final = 200
 
 _PATH_PREFIX = re.compile(r"/[^\s?#%\\*\x00-\x1f\x7f]*")
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*)")
+# With what ``normalise_host`` drops: more must not be there, or a URL would be stored as the host "https".
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?)(:[0-9]{1,5})?")
 
 
 def as_validation_errors(problems: Iterable[Problem]) -> list[ValidationError]:
@@ -87,9 +88,18 @@ def validate_path_prefix(value: str) -> None:
         )
 
 
+def canonical_host(value: str) -> str:
+    """Return ``value`` as routes compare it; what is no host stays as it was typed, for ``validate_host`` to refuse."""
+    return normalise_host(value) if _is_host(value) else value
+
+
+def _is_host(value: str) -> bool:
+    return _HOST.fullmatch(value.strip().lower()) is not None
+
+
 def validate_host(value: str) -> None:
     """Refuse what is no host name; blank means any host."""
-    if value and _HOST.fullmatch(normalise_host(value)) is None:
+    if value and not _is_host(value):
         raise ValidationError(
             _("Give a bare host name, such as “api.example.com”, or leave it blank for every host."), code="host"
         )

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
+from django_cors_guard.core.policy_files.problems import Finding
 from django_cors_guard.core.problems import Mend, Problem
 
 #: %(value)s is the offending piece, %(detail)s what the code's comment in ``core.problems`` names.
@@ -94,12 +95,39 @@ PROBLEMS: Final[Mapping[str, Any]] = {
         "“Any origin” together with credentials would let every web page in the world read what your users may read. "
         "Switch one of them off."
     ),
+    "csrf_without_credentials": _(
+        "“Trusted for CSRF” without “allow credentials” would mean nothing: without cookies there is nothing to forge. "
+        "Switch credentials on, or this off."
+    ),
+    "unknown_isolation": _("“%(value)s” is no way to isolate: it is one of %(detail)s."),
+    "any_origin_isolated": _(
+        "“Any origin” is for data that every page may load, and isolation keeps pages of other sites from loading it. "
+        "Switch one of them off."
+    ),
+    "unknown_resource_policy": _("“%(value)s” is no resource policy: it is blank, or one of %(detail)s."),
     "max_age_out_of_range": _("The preflight lifetime is between 0 and %(detail)s seconds."),
     "forbidden_method": _("“%(value)s” can never be allowed: browsers let no page send it."),
     "forbidden_header": _("“%(value)s” is set by the browser alone; a page can neither send nor read it."),
     "expose_any_with_credentials": _("With credentials “*” exposes nothing: list the response headers by name."),
     "not_a_list": _('Give a list of names, such as ["GET", "POST"].'),
     "not_a_token": _("%(value)s is no name of a method or header."),
+}
+
+#: Shapes of hosts that CI may have trusted by itself (``core.shapes``): what is wrong, and what may go wrong.
+SHAPES: Final[Mapping[str, Any]] = {
+    "shape_characters": _(
+        "“%(value)s”: give it literally, in lower-case letters, digits, hyphens and dots; no scheme, port or “*”."
+    ),
+    "shape_no_suffix": _("Say what the hosts end with, such as --mysite.netlify.app or .preview.example.com."),
+    "shape_no_host": _("No browser can be at %(value)s, whatever stands for the dots."),
+    "shape_anybody": _(
+        "At %(value)s anybody could register a name of their own and be trusted. What is fixed has to contain a domain "
+        "of yours, or at a hosting company, a part of its customers' names."
+    ),
+    "shape_shared": _(
+        "Under %(detail)s strangers choose names, too: whoever gets one that looks like %(value)s can be trusted by "
+        "whoever holds this account. Safer is a domain of your own for previews."
+    ),
 }
 
 #: Problems whose detail is what to type instead.
@@ -113,6 +141,8 @@ _SUGGESTING: Final = frozenset(
         "needs_custom_schemes",
         "trusted_too_long",
         "max_age_out_of_range",
+        "unknown_isolation",
+        "unknown_resource_policy",
         "any_origin",
     }
 )
@@ -139,7 +169,7 @@ RISKS: Final[Mapping[str, Any]] = {
 }
 
 #: How much a risk weighs (``core.risks.Severity``).
-SEVERITIES: Final[Mapping[int, Any]] = {3: _("Serious"), 2: _("Caution"), 1: _("Note")}
+SEVERITIES: Final[Mapping[int, Any]] = {3: _("Serious"), 2: _("Caution"), 1: pgettext_lazy("severity", "Note")}
 
 REASONS: Final[Mapping[str, Any]] = {
     "trusted": _("trusted"),
@@ -158,8 +188,28 @@ REASONS: Final[Mapping[str, Any]] = {
     "malformed_origin": _("the Origin header is malformed"),
     "method_not_allowed": _("the API group does not list the method"),
     "header_not_allowed": _("the API group does not list a request header"),
+    "cross_site": _("another site sent it without Origin, and the API group is isolated"),
+    "no_group": _("no API group covers the path of the WebSocket"),
     "own_paths": _("the admin and this app's own API are closed to every origin"),
     "no_policy": _("there is no usable policy"),
+}
+
+#: What the list says to Django's CSRF check, as ``core.csrf`` has it.
+CSRF: Final[Mapping[str, Any]] = {
+    "accepted": _("the origin is trusted for CSRF; cookie and token are still needed"),
+    "unguarded": _("left to Django: the path belongs to no API group"),
+    "own_paths": _("left to Django: the admin and this app's own API are closed"),
+    "not_offered": _("left to Django: the API group is not trusted for CSRF"),
+    "monitored": _("left to Django: the guard only monitors there"),
+    "not_trusted": _("left to Django: the origin is not trusted"),
+    "no_policy": _("left to Django: there is no usable policy"),
+    "not_installed": _("left to Django: the guard's CSRF middleware is not in MIDDLEWARE"),
+}
+
+PROCESSES: Final[Mapping[str, Any]] = {
+    "confirmed": _("confirmed"),
+    "idle": _("idle"),
+    "unconfirmed": _("unconfirmed"),
 }
 
 KINDS: Final[Mapping[str, Any]] = {
@@ -176,6 +226,9 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "revoked": _("revoked"),
     "reinstated": _("reinstated"),
     "renewed": _("expiry changed"),
+    "ended": _("ended"),
+    "reviewed": _("reviewed"),
+    "unreviewed": _("review taken back"),
     "added": _("added"),
     "changed": _("changed"),
     "deleted": _("deleted"),
@@ -183,6 +236,36 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "loaded": _("loaded from a fixture"),
     "migrated": _("revised after a migration"),
     "bumped": _("revised, and nothing changed"),
+}
+
+#: Why a grant is due for review.
+DUE: Final[Mapping[str, Any]] = {
+    "front_end": _("its front end is past its review"),
+    "never": _("never reviewed"),
+    "long_ago": _("reviewed long ago"),
+    "changed": _("changed since its review"),
+}
+
+#: What is not known of a grant as of a moment that has gone.
+UNSURE: Final[Mapping[str, Any]] = {
+    "existence": _("whether it was there"),
+    "state": _("when it was to end, and whether it was revoked: it was written in bulk or past the guard"),
+    "rules": _("whether a safety rule switched it off: the rules were written in bulk or past the guard"),
+    "reason": _("why it was trusted: the history has no entry of it"),
+    "note": _("what its note said: it was rewritten at a time that nobody recorded"),
+    "front_end": _("which front end it belonged to: that was changed at a time that nobody recorded"),
+    "managed_by": _("what managed it: that was changed at a time that nobody recorded"),
+    "front_end_details": _("owner, contact and day of review then: those of today are shown"),
+    "use": _("its use: the rows that told of it have been deleted, or it was not recorded"),
+}
+
+#: What a list of grants as a whole cannot tell.
+REVIEW_LIMITS: Final[Mapping[str, Any]] = {
+    "front_ends_today": _("Owners, contacts and days of review are those of today: the history does not keep them."),
+    "use_kept_since": _("Use is known since %(detail)s. It shows use and proves none."),
+    "story_begins": _("The history begins at %(detail)s: what was deleted before then is not known."),
+    "unnamed_deletions": _("Deleted in bulk since then, without being named: %(detail)s grants."),
+    "clocks_disagree": _("The clocks of the hosts disagree around that moment: what was changed then is not sure."),
 }
 
 DIFFERENCES: Final[Mapping[str, Any]] = {
@@ -312,10 +395,63 @@ LEAVINGS: Final[Mapping[str, Any]] = {
     "switched_off_here": _("There is a grant, and a safety rule of the environment has switched it off."),
 }
 
+#: What is wrong with a policy file (``core.policy_files.problems``).
+POLICY_PROBLEMS: Final[Mapping[str, Any]] = {
+    "empty_document": _("There is nothing in it."),
+    "document_too_large": _("It is larger than %(detail)s. Split it: what a document does not list stays as it is."),
+    "document_not_utf8": _("Line %(value)s is not in UTF-8."),
+    "document_no_text": _("It is no text: there are NUL bytes in it."),
+    "broken_json": _("It is not valid JSON from line %(value)s, character %(detail)s."),
+    "not_a_json_number": _("%(value)s is no number in JSON."),
+    "broken_yaml": _("It is not valid YAML at line %(value)s: %(detail)s."),
+    "no_yaml_reader": _(
+        'To read YAML, install PyYAML: pip install "django-cors-guard[yaml]". JSON needs nothing: --format json.'
+    ),
+    "too_nested": _("It is no policy: it nests deeper than %(detail)s levels."),
+    "repeated_key": _("“%(value)s” is there twice."),
+    "yaml_alias": _("Line %(value)s has an anchor or an alias (“%(detail)s”). Write out what is meant."),
+    "yaml_tag": _("Line %(value)s has a tag (“%(detail)s”). Write plain values."),
+    "yaml_key": _("The key in line %(value)s is no plain text."),
+    "several_documents": _("A second document begins at line %(value)s. Put each in a file of its own."),
+    "unknown_format": _("The format “%(value)s” is not known here. This version reads: format: %(detail)s"),
+    "expected_mapping": _("There has to be a mapping of names to values, not %(value)s."),
+    "expected_list": _("There has to be a list, not %(value)s."),
+    "expected_text": _("There has to be a text, not %(value)s. Put it in quotation marks."),
+    "expected_switch": _("It is true or false, not %(value)s."),
+    "expected_number": _("There has to be a whole number, not %(value)s."),
+    "unknown_key": _("There is no key “%(value)s”."),
+    "missing_key": _("The key “%(value)s” is missing."),
+    "unfit_text": _("There is a character in it that no database stores."),
+    "text_too_long": _("It is longer than %(detail)s characters."),
+    "bad_slug": _("“%(value)s” is no slug: letters, digits, hyphens and underscores, 50 at most."),
+    "reserved_name": _("“%(value)s” is the name of an issuer's grants. Give the document another one."),
+    "unknown_mode": _("“%(value)s” is no mode."),
+    "bad_day": _("“%(value)s” is no day. Write it as in 2030-12-31."),
+    "invalid_value": _("%(value)s"),
+    "revoked_without_time": _("“%(value)s” tells of a revocation. Say when it was: revoked_at: 2030-12-31T18:00Z"),
+    "repeated_grant": _("The same grant is there before (%(value)s). Keep one of the two."),
+    "repeated_route": _("The same route is there before, of the API group “%(value)s”. Keep one of the two."),
+    "needs_allow_protected": _("%(value)s is protected. To change what concerns it: --allow-protected."),
+    "name_needed": _(
+        "Only a document with a name can prune: it revokes what the name manages. Add, for example: name: my-policy"
+    ),
+    "environment_not_listed": _("The document has no environment “%(value)s”. It has: %(detail)s."),
+    "several_environments": _("Say which environment of the document is meant, with --environment. It has: %(value)s."),
+    "origin_not_listed": _("%(value)s is to be reinstated, and the document does not trust it."),
+}
+
+#: Why a document and the policy cannot both be right (``services.policy.ConflictCode``).
+CONFLICTS: Final[Mapping[str, Any]] = {
+    "revoked_here": _("It was revoked here. To trust it again all the same: --reinstate %(origin)s"),
+    "managed_elsewhere": _("“%(detail)s” manages it, and has it otherwise. Change it there."),
+    "route_taken": _("The API group “%(detail)s”, which the document does not list, has this route."),
+}
+
 #: Problems of files whose detail is what to type instead, or a choice of it.
 _FILE_SUGGESTING: Final = frozenset(
     {"unknown_column", "unknown_status", "unknown_environment", "unknown_api_group", "unknown_front_end"}
 )
+_POLICY_SUGGESTING: Final = frozenset({"unknown_key", "unknown_mode"})
 
 
 #: The safety switches of an environment, as its page calls them.
@@ -340,6 +476,35 @@ CONSEQUENCES: Final[Mapping[str, Any]] = {
         "%(count)d active trusted origin goes on without cookies: whatever its pages do as the signed-in user fails.",
         "%(count)d active trusted origins go on without cookies: whatever their pages do as the signed-in user fails.",
         "count",
+    ),
+    "csrf_on": ngettext_lazy(
+        "%(count)d active trusted origin may then also send what changes something with the user's cookies: Django "
+        "takes it as if it stood in CSRF_TRUSTED_ORIGINS, for these paths, until it is revoked.",
+        "%(count)d active trusted origins may then also send what changes something with the user's cookies: Django "
+        "takes them as if they stood in CSRF_TRUSTED_ORIGINS, for these paths, until they are revoked.",
+        "count",
+    ),
+    "csrf_off": ngettext_lazy(
+        "%(count)d active trusted origin may still read, but Django refuses what its pages send with the user's "
+        "cookies to change something, unless it stands in CSRF_TRUSTED_ORIGINS.",
+        "%(count)d active trusted origins may still read, but Django refuses what their pages send with the user's "
+        "cookies to change something, unless they stand in CSRF_TRUSTED_ORIGINS.",
+        "count",
+    ),
+    "isolation_on": ngettext_lazy(
+        "Pages of other sites get 403 for images, scripts and media of these paths. In the last 7 days %(count)d such "
+        "request was recorded.",
+        "Pages of other sites get 403 for images, scripts and media of these paths. In the last 7 days %(count)d such "
+        "requests were recorded.",
+        "count",
+    ),
+    "isolation_unwatched": _(
+        "As long as isolation is off nothing is recorded, so nobody knows what this stops. Let it monitor first."
+    ),
+    "isolation_off": _("Pages of other sites may load these paths again, as images, scripts and media."),
+    "resources_kept": _(
+        "Browsers keep these paths from pages elsewhere that load them without CORS (“%(policy)s”), and nothing "
+        "records what that stops."
     ),
     "insecure_closed": ngettext_lazy(
         "%(count)d http origin may not have credentials, since its environment does not “allow insecure http with "
@@ -466,12 +631,29 @@ EFFECTS: Final[Mapping[str, Any]] = {
 }
 
 
+#: What another CORS middleware and the guard would do differently.
+DISPARITIES: Final[Mapping[str, Any]] = {
+    "unguarded": _("the other one lets the page in on a path that belongs to no API group"),
+    "guard_refuses": _("the other one lets the page in, and the guard would refuse it"),
+    "guard_admits": _("the other one refuses the page, and the guard would let it in"),
+    "credentials": _("both let the page in, and only one of them with the user's cookies"),
+    "method": _("both let the page in, and only one of them with this method"),
+    "header": _("both let the page in, and only one of them with these request headers"),
+    "exposed": _("both let the page in, and not to the same response headers"),
+}
+
+
 def word_problem(problem: Problem) -> str:
     """Return what is wrong and what to do, in a sentence or two."""
     text = _fill(PROBLEMS, problem)
     if problem.detail and problem.code in _SUGGESTING:
         text = str(_("%(text)s Type %(suggestion)s.")) % {"text": text, "suggestion": problem.detail}
     return text
+
+
+def word_shape(problem: Problem) -> str:
+    """Return what is wrong with a shape of hosts, or what may go wrong with it."""
+    return _fill(SHAPES, problem)
 
 
 def word_file_problem(problem: Problem) -> str:
@@ -482,6 +664,27 @@ def word_file_problem(problem: Problem) -> str:
     if problem.detail and problem.code in _FILE_SUGGESTING:
         text = str(_("%(text)s Type %(suggestion)s.")) % {"text": text, "suggestion": problem.detail}
     return text
+
+
+def word_finding(found: Finding) -> str:
+    """Return what is wrong with a policy file, after its place."""
+    text = word_policy_problem(found.problem)
+    return f"{found.place}: {text}" if found.place else text
+
+
+def word_policy_problem(problem: Problem) -> str:
+    """Return what is wrong with a policy file, or with one of its values."""
+    if problem.code not in POLICY_PROBLEMS:
+        return word_file_problem(problem)
+    text = _fill(POLICY_PROBLEMS, problem)
+    if problem.detail and problem.code in _POLICY_SUGGESTING:
+        text = str(_("%(text)s Type %(suggestion)s.")) % {"text": text, "suggestion": problem.detail}
+    return text
+
+
+def word_conflict(code: str, *, origin: str = "", detail: str = "") -> str:
+    """Return why a document and the policy contradict one another, and what settles it."""
+    return str(CONFLICTS.get(code, code)) % {"origin": origin, "detail": detail}
 
 
 def word_leaving(code: str) -> str:
@@ -514,9 +717,19 @@ def word_trouble(code: str, environment: str) -> str:
     return str(TROUBLES.get(code, code)) % {"environment": environment}
 
 
+def word_csrf(code: str) -> str:
+    """Return what the list of trusted origins says to Django's CSRF check."""
+    return str(CSRF.get(code, code))
+
+
 def word_kind(code: str) -> str:
     """Return what sort of request a rejection's kind names."""
     return str(KINDS.get(code, code))
+
+
+def word_process(code: str) -> str:
+    """Return how a process stands to a revision."""
+    return str(PROCESSES.get(code, code))
 
 
 def word_action(code: str) -> str:
@@ -524,9 +737,29 @@ def word_action(code: str) -> str:
     return str(ACTIONS.get(code, code))
 
 
+def word_due(code: str) -> str:
+    """Return why a grant is due for review."""
+    return str(DUE.get(code, code))
+
+
+def word_unsure(code: str) -> str:
+    """Return what is not known of a grant, to stand behind "not known"."""
+    return str(UNSURE.get(code, code))
+
+
+def word_review_limit(code: str, detail: str = "") -> str:
+    """Return what a list of grants cannot tell; ``detail`` is a moment or a number, in words."""
+    return str(REVIEW_LIMITS.get(code, code)) % {"detail": detail}
+
+
 def word_difference(code: str) -> str:
     """Return how the nearest trusted thing differs."""
     return str(DIFFERENCES.get(code, code))
+
+
+def word_disparity(code: str) -> str:
+    """Return what another CORS middleware and the guard would do differently, in half a sentence."""
+    return str(DISPARITIES.get(code, code))
 
 
 def word_consequence(code: str, count: int = 0, values: Mapping[str, Any] | None = None) -> str:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from django.utils import translation
 
 from django_cors_guard.models import ApiGroup, Environment
-from django_cors_guard.recorder import recorder
+from django_cors_guard.recorder import Recorder, recorder
 from django_cors_guard.store import store
 from tests import probes
+from tests.clocks import Clock
 from tests.factories import ApiGroupFactory, ApiRouteFactory, EnvironmentFactory
+from tests.sending import Send, sender
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -35,6 +38,33 @@ def _forgetful_recorder() -> Iterator[None]:
     yield
     recorder.after_fork()
     store.forget()
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """The language that a request of one test has chosen must not be the next test's."""
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The recorder's sense of time."""
+    hand = Clock()
+    monkeypatch.setattr("django_cors_guard.recorder.monotonic", lambda: hand.mono)
+    return hand
+
+
+@pytest.fixture(name="recorder")
+def fresh_recorder() -> Recorder:
+    """One beside the process's own."""
+    return Recorder()
+
+
+@pytest.fixture(params=["sync", "async"])
+def send(request: pytest.FixtureRequest) -> Send:
+    """Sends one request through the whole handler."""
+    return sender(is_async=request.param == "async")
 
 
 @pytest.fixture

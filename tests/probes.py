@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -77,11 +79,38 @@ def _probe_chromium() -> str | None:
     return None if find_chromium() else "Chromium is not installed, or CHROMIUM names none"
 
 
+def _probe_openssl() -> str | None:
+    return (
+        None if shutil.which("openssl") else "openssl, which makes the certificates of test servers, is not installed"
+    )
+
+
+def _probe_shell() -> str | None:
+    missing = [tool for tool in ("bash", "curl", "jq") if not shutil.which(tool)]
+    return f"{', '.join(missing)}: not installed, and the recipes of the docs use it" if missing else None
+
+
+def _probe_gettext() -> str | None:
+    missing = [tool for tool in ("xgettext", "msgfmt", "msgmerge") if not shutil.which(tool)]
+    return f"{', '.join(missing)}: not installed (GNU gettext)" if missing else None
+
+
+def _probe_index() -> str | None:
+    """Ask pip for one small package, from wherever this machine gets its packages."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "sqlparse"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else f"pip finds no packages: {done.stderr.strip().splitlines()[-1]}"
+
+
 PROBES: dict[str, Callable[[], str | None]] = {
     "postgresql": _probe_postgresql,
     "mariadb": _probe_mariadb,
     "redis": _probe_redis,
     "chromium": _probe_chromium,
+    "openssl": _probe_openssl,
+    "shell": _probe_shell,
+    "gettext": _probe_gettext,
+    "index": _probe_index,
 }
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,7 @@ VARIANTS = {
     "gunicorn that preloads": [*SERVERS["gunicorn"][:-1], "--preload", "--bind"],
     # One process, which gets the signal itself instead of being told by its supervisor.
     "uvicorn alone": ["-m", "uvicorn", "example_project.asgi:application", "--port"],
+    "daphne": ["-m", "daphne", "example_project.asgi:application", "--bind", HOST, "--port"],
 }
 
 
@@ -102,15 +103,25 @@ def manage(database_url: str, *arguments: str) -> str:
 
 
 @contextmanager
-def serving_api(server: str, database_url: str, port: int, log: Path, *options: str) -> Iterator[Api]:
-    """Serve the example project until the block ends, then stop it as a process manager would."""
+def serving_api(
+    server: str,
+    database_url: str,
+    port: int,
+    log: Path,
+    *options: str,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Api]:
+    """Serve the example project until the block ends, then stop it as a process manager would.
+
+    ``environ`` are environment variables besides those that every test's server has.
+    """
     bind = f"{HOST}:{port}" if server.startswith("gunicorn") else f"{port}"
     arguments = {**SERVERS, **VARIANTS}[server]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments, bind, *options],
             cwd=ROOT,
-            env=environ_for(database_url),
+            env={**environ_for(database_url), **(environ or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -161,3 +172,22 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         else:
             return
     raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def serving_story(server: str, name: str, folder: Path) -> Iterator[tuple[Api, str, str]]:
+    """Serve the example project by ``server`` beside its two front ends: yields it, the portal and the stranger's page.
+
+    Whatever the server logs as an error fails.
+    """
+    api_port, portal_port, stranger_port = free_port(), free_port(), free_port()
+    with scratch_database(f"cors_guard_{name}_{server}_{os.getpid()}") as database_url:
+        manage(database_url, "demo", "--no-serve", "--trusted-port", f"{portal_port}")
+        with (
+            serving_api(server, database_url, api_port, folder / "server.log") as api,
+            serving_front_end("Portal", portal_port, api.origin) as portal,
+            serving_front_end("Stranger", stranger_port, api.origin) as stranger,
+        ):
+            yield api, portal, stranger
+        log = api.log.read_text(errors="replace")
+        assert "Traceback" not in log, log[-3000:]

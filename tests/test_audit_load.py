@@ -16,28 +16,12 @@ from django_cors_guard.middleware import CorsGuardMiddleware
 from django_cors_guard.models import ApiGroup, Environment, OriginUsage, RejectedOrigin, Rejection
 from django_cors_guard.recorder import Recorder, Refusal
 from django_cors_guard.testing import flush_rejections, override_cors_guard
+from tests.clocks import Clock
 
 pytestmark = pytest.mark.django_db
 
 TRUSTED = "https://app.example.com"
 PENDING, BUDGET = 300, 400
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.mono = 1_000.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    hand = Clock()
-    monkeypatch.setattr("django_cors_guard.recorder.monotonic", lambda: hand.mono)
-    return hand
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
 
 
 def refusal_of(sent: Sent, **given: Any) -> Refusal:

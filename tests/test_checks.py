@@ -11,12 +11,14 @@ from django.db import OperationalError, connections
 from pytest_django import Settings
 
 from django_cors_guard import checks
+from django_cors_guard.checks.rules import RULES, Rule
 from django_cors_guard.middleware import CorsGuardMiddleware
 from django_cors_guard.models import ApiGroup, Environment, PolicyState
+from django_cors_guard.neighbours import MIDDLEWARE
 from django_cors_guard.testing import override_cors_guard
 from tests.factories import EnvironmentFactory, GroupModeFactory
 
-OURS = checks.MIDDLEWARE
+OURS = MIDDLEWARE
 SECURITY = "django.middleware.security.SecurityMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -37,7 +39,7 @@ def of_database(check: Any) -> list[str]:
 
 
 def test_rules_have_unique_ids_and_a_hint_each() -> None:
-    rules = list(checks.RULES.values())
+    rules = list(RULES.values())
 
     assert len({rule.id for rule in rules}) == len(rules)
     for rule in rules:
@@ -48,9 +50,9 @@ def test_rules_have_unique_ids_and_a_hint_each() -> None:
         assert str(rule.hint)
 
 
-@pytest.mark.parametrize("name", checks.RULES)
+@pytest.mark.parametrize("name", RULES)
 def test_rule_is_as_severe_as_its_letter_says(name: str) -> None:
-    rule = checks.RULES[name]
+    rule = RULES[name]
 
     message = rule.report(**dict.fromkeys(_places(rule), 1))
 
@@ -59,7 +61,7 @@ def test_rule_is_as_severe_as_its_letter_says(name: str) -> None:
     assert "%(" not in f"{message.msg}{message.hint}"
 
 
-def _places(rule: checks.Rule) -> list[str]:
+def _places(rule: Rule) -> list[str]:
     return [part.partition(")")[0] for part in f"{rule.message}{rule.hint}".split("%(")[1:]]
 
 
@@ -71,11 +73,12 @@ def test_checks_are_registered_under_the_apps_tag() -> None:
     }
 
     assert {name for name, tags in registered.items() if Tags.database in tags} == {
-        "check_environment", "check_enforcing",
+        "check_environment", "check_enforcing", "check_csrf_groups",
     }  # fmt: skip
     assert set(registered) == {
         "check_setting", "check_middleware", "check_other_middleware", "check_sqlite", "check_environment",
-        "check_enforcing",
+        "check_enforcing", "check_csrf_middleware", "check_csrf_groups", "check_push",
+        "check_metrics",
     }  # fmt: skip
 
 
@@ -93,6 +96,11 @@ def test_checks_are_registered_under_the_apps_tag() -> None:
         pytest.param({"REFRESH_SECONDS": True}, ["E003"], "the default applies", id="bool for a number"),
         pytest.param({"ENVIRONMENT": "a b"}, ["E003"], "the active environment is “a b”", id="environment"),
         pytest.param({"CACHE": "nowhere"}, ["E003"], "None or an alias in CACHES", id="cache"),
+        pytest.param({"PUSH": "redis://127.0.0.1:6379/0"}, [], "", id="push"),
+        pytest.param({"PUSH": "http://a:pass@b"}, ["E003"], "is 'http://…', which cannot be used", id="no Redis"),
+        pytest.param({"PUSH": "redis://:pa/ss@b:x"}, ["E003"], "is 'redis://…', which", id="no password shown"),
+        pytest.param({"PUSH": "redis//:secret@b"}, ["E003"], "is a str, which", id="no password of no URL shown"),
+        pytest.param({"PUSH": {"password": "secret"}}, ["E003"], "is a dict, which", id="no password of a dict shown"),
         pytest.param({"CLIENT_IP": "no.such.thing"}, ["E003"], "dotted path of a callable", id="callable"),
         pytest.param({"MAX_MOD": 1, "AUDIT_CLIENT_IP": "half"}, ["E002", "E003"], "MAX_MODE", id="both"),
         pytest.param(["ENVIRONMENT"], ["E001"], "CORS_GUARD is list instead of a dictionary", id="list"),
@@ -109,6 +117,23 @@ def test_setting(
 
     assert ids(messages) == found
     assert told in "".join(f"{message.msg} {message.hint}" for message in messages)
+
+
+def test_push_without_its_package_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with override_cors_guard(PUSH="redis://127.0.0.1:6379/0"):
+        assert checks.check_push() == []
+        monkeypatch.setattr(checks, "find_spec", lambda name: None)
+        assert ids(checks.check_push()) == ["E008"]
+    assert checks.check_push() == []
+
+
+def test_metrics_without_their_package_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with override_cors_guard(METRICS="prometheus"):
+        assert checks.check_metrics() == []
+        monkeypatch.setattr(checks, "find_spec", lambda name: None)
+        assert ids(checks.check_metrics()) == ["E009"]
+    with override_cors_guard(METRICS="signal"):
+        assert checks.check_metrics() == []
 
 
 def test_setting_that_is_left_out_is_fine(settings: Settings) -> None:

@@ -20,6 +20,13 @@ BAD: list[Any] = [
     ("FULL_RELOAD_SECONDS", 0),
     ("MAX_STALE_SECONDS", None),
     ("CACHE", "nowhere"),
+    ("PUSH", "127.0.0.1:6379"),
+    ("PUSH", "http://127.0.0.1"),
+    ("PUSH", "redis://"),
+    ("PUSH", "redis://127.0.0.1:port"),
+    ("PUSH", "redis://127.0.0.1:0"),
+    ("PUSH", "unix://"),
+    ("PUSH", b"redis://127.0.0.1"),
     ("AUDIT_FLUSH_SECONDS", float("inf")),
     ("AUDIT_ROLLUP_SECONDS", 0),
     ("AUDIT_ROWS_PER_HOUR", 0),
@@ -29,6 +36,9 @@ BAD: list[Any] = [
     ("CLIENT_IP", "nowhere.at_all"),
     ("CLIENT_IP", "django_cors_guard.conf.SETTING"),
     ("CLIENT_IP", lambda request: ""),
+    ("METRICS", True),
+    ("METRICS", "statsd"),
+    ("METRICS", ["signal"]),
 ]
 
 
@@ -39,6 +49,17 @@ def test_unusable_value_is_reported_and_the_default_holds(key: str, value: objec
         found = getattr(conf.current(), key.lower())
     # An environment that cannot be one is not replaced by another: it has no row, so nothing is trusted.
     assert found == (str(value) if key == "ENVIRONMENT" else getattr(conf.GuardSettings(), key.lower()))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://localhost", "redis://:secret@[::1]:6380/2", "rediss://user:secret@redis.example.com", "unix:///run/r"],
+)
+def test_urls_of_redis(url: str) -> None:
+    with override_cors_guard(PUSH=url):
+        assert conf.find_bad_values() == []
+        assert conf.current().push == url
+        assert "secret" not in repr(conf.current())
 
 
 def test_every_key_has_a_field_and_a_usable_default() -> None:

@@ -3,15 +3,15 @@
 import gc
 import json
 import sys
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, HttpResponseBase
-from django.test import AsyncClient, Client, RequestFactory
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.test import RequestFactory
+from django.urls import resolve
 
 from django_cors_guard import services
 from django_cors_guard.core.decision import PlainFacts, Reason
@@ -21,35 +21,11 @@ from django_cors_guard.models import ApiGroup, ApiRoute, Environment, OriginUsag
 from django_cors_guard.store import store
 from django_cors_guard.testing import flush_rejections, override_cors_guard
 from tests.factories import TrustedOriginFactory
+from tests.sending import Send
 
 TRUSTED = "https://app.example.com"
 STRANGER = "https://stranger.example.net"
 HELLO = "/api/billing/hello"
-
-Send = Callable[..., HttpResponseBase]
-
-
-@pytest.fixture(params=["sync", "async"])
-def send(request: pytest.FixtureRequest) -> Send:
-    """Send one request through the whole handler; a view's own error becomes its 500, as it would in production."""
-
-    def send_sync(method: str, path: str, **headers: str) -> HttpResponseBase:
-        client = Client(raise_request_exception=False)
-        return client.generic(method, path, headers=_spell(headers))
-
-    def send_async(method: str, path: str, **headers: str) -> HttpResponseBase:
-        async def ask() -> HttpResponseBase:
-            response = await AsyncClient(raise_request_exception=False).generic(method, path, headers=_spell(headers))
-            assert isinstance(response, HttpResponseBase)
-            return response
-
-        return async_to_sync(ask)()
-
-    return send_sync if request.param == "sync" else send_async
-
-
-def _spell(headers: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def cors(response: HttpResponseBase) -> dict[str, str]:
@@ -393,6 +369,37 @@ def test_hostile_origin_is_refused_stored_printable_and_never_echoed(
 # --- cost -------------------------------------------------------------------------------------------------------------
 
 
+def test_view_of_the_admin_opens_to_nobody_however_its_path_came_about(policy: ApiGroup) -> None:
+    """The last word is the URL resolver's: a middleware further in may have changed the path."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.resolver_match = resolve("/admin/")
+        return HttpResponse()
+
+    request = RequestFactory().get(HELLO, headers={"Origin": TRUSTED})
+    response: Any = CorsGuardMiddleware(view)(request)
+    assert (cors(response), response["Vary"]) == ({}, "Origin")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("becomes", [None, "https://evil.example\r\nX-Injected: 1"], ids=["taken away", "rewritten"])
+def test_what_a_view_makes_of_the_origin_is_not_echoed(policy: ApiGroup, is_async: bool, becomes: str | None) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        # A known recipe against the origin check of CSRF protection behind proxies.
+        del request.META["HTTP_ORIGIN"]
+        if becomes is not None:
+            request.META["HTTP_ORIGIN"] = becomes
+        return HttpResponse()
+
+    async def aview(request: HttpRequest) -> HttpResponse:
+        return view(request)
+
+    request = RequestFactory().get(HELLO, headers={"Origin": TRUSTED})
+    guard: Any = CorsGuardMiddleware(aview if is_async else view)
+    response = async_to_sync(guard)(request) if is_async else guard(request)
+    assert response["Access-Control-Allow-Origin"] == TRUSTED
+
+
 @pytest.mark.parametrize("origin", [None, TRUSTED, STRANGER])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 def test_steady_state_asks_neither_database_nor_cache(
@@ -432,7 +439,7 @@ def test_async_steady_state_hops_no_thread(policy: ApiGroup, monkeypatch: pytest
 
     with override_cors_guard(REFRESH_SECONDS=3600):
         store.current()
-        monkeypatch.setattr("django_cors_guard.store.sync_to_async", _forbidden)
+        monkeypatch.setattr("django_cors_guard.store.keeper.sync_to_async", _forbidden)
         monkeypatch.setattr("django_cors_guard.middleware.sync_to_async", _forbidden)
         assert async_to_sync(steady)().status_code == 200
 

@@ -11,6 +11,7 @@ from django.db.models import Sum
 from django_cors_guard.models import GuardProcess, RejectedOrigin, Rejection
 from django_cors_guard.recorder import Recorder
 from django_cors_guard.testing import override_cors_guard
+from tests.clocks import Clock
 from tests.proxies import Proxy, proxying
 from tests.test_audit_load import from_network
 
@@ -22,18 +23,6 @@ pytestmark = [
 ]
 
 PORTS = {"postgresql": 5432, "mysql": 3306}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.mono = 1_000.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    hand = Clock()
-    monkeypatch.setattr("django_cors_guard.recorder.monotonic", lambda: hand.mono)
-    return hand
 
 
 @pytest.fixture

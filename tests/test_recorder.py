@@ -33,28 +33,12 @@ from django_cors_guard.models import (
 )
 from django_cors_guard.recorder import Recorder, Refusal, stored_client, tidy_text
 from django_cors_guard.testing import override_cors_guard
+from tests.clocks import Clock
 from tests.factories import ApiGroupFactory, EnvironmentFactory
 
 pytestmark = pytest.mark.django_db
 
 STRANGER = "https://stranger.example.net"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.mono = 1_000.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    hand = Clock()
-    monkeypatch.setattr("django_cors_guard.recorder.monotonic", lambda: hand.mono)
-    return hand
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
 
 
 def refusal(**given: Any) -> Refusal:
@@ -473,6 +457,21 @@ def test_rollups_wait_while_the_database_is_away(
         recorder.flush(everything=True)
     assert total() == 2000
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"], "one line per change of state"
+
+
+def test_what_is_not_written_yet_can_be_told(recorder: Recorder, clock: Clock, away: list[bool]) -> None:
+    assert (recorder.count_unwritten(), recorder.failures) == (0, 0)
+    for number in range(3):
+        recorder.refuse(refusal(origin=f"https://s{number}.example.net"))
+    recorder.use("public", STRANGER, "GET")
+    assert recorder.count_unwritten() == 3, "refusals alone"
+    away[0] = True
+    recorder.flush()
+    recorder.refuse(refusal())
+    assert (recorder.count_unwritten(), recorder.failures) == (4, 1)
+    away[0] = False
+    recorder.flush(everything=True)
+    assert (recorder.count_unwritten(), recorder.failures, total()) == (0, 0, 4)
 
 
 def test_lost_reply_to_a_commit_does_not_count_twice(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from django.test import modify_settings
 from django_cors_guard.exceptions import InvalidRequest
 from django_cors_guard.roles import EXTRAS, ROLES, Role, make_groups
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "permissions.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "permissions.md"
 VIEWER, TRIAGER, OPERATOR, OWNER = ROLES
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from django_cors_guard import services
 from django_cors_guard.exceptions import (
@@ -591,6 +592,31 @@ def test_explain_allowed_names_route_row_and_headers() -> None:
     assert told.grant.id == grant.pk
     assert told.request.headers == (("Access-Control-Allow-Origin", ORIGIN), ("Vary", "Origin"))
     assert told.preflight is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "middleware", "said"),
+    [
+        pytest.param("POST", "/api/billing/x", "django_cors_guard.csrf.CsrfViewMiddleware", "accepted", id="accepted"),
+        pytest.param(
+            "POST", "/api/billing/x", "django.middleware.csrf.CsrfViewMiddleware", "not_installed", id="Django's"
+        ),
+        pytest.param("GET", "/api/billing/x", "django_cors_guard.csrf.CsrfViewMiddleware", "", id="changes nothing"),
+        pytest.param("POST", "/api/public/x", "django_cors_guard.csrf.CsrfViewMiddleware", "", id="no credentials"),
+        pytest.param("POST", "/elsewhere/x", "django_cors_guard.csrf.CsrfViewMiddleware", "", id="no group"),
+        pytest.param("POST", "/admin/", "django_cors_guard.csrf.CsrfViewMiddleware", "", id="own paths"),
+    ],
+)
+def test_explain_tells_what_the_list_says_about_csrf(
+    method: str, path: str, middleware: str, said: str, billing: ApiGroup, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = [middleware]
+    trust(api_group="billing")
+    assert services.explain(ORIGIN, path="/api/billing/x", method="POST").csrf == "not_offered"
+    ApiGroup.objects.filter(pk=billing.pk).update(trusted_for_csrf=True)
+    assert services.explain(ORIGIN, path=path, method=method).csrf == said
+    services.revoke_origin(ORIGIN, reason="x")
+    assert services.explain(ORIGIN, path="/api/billing/x", method="POST").csrf == "not_trusted"
 
 
 def test_explain_refused_preflight_is_refused_though_the_origin_is_trusted() -> None:

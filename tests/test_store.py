@@ -18,7 +18,9 @@ from django_cors_guard import conf, services
 from django_cors_guard.core.decision import Reason
 from django_cors_guard.core.policy import Policy
 from django_cors_guard.models import ApiGroup, Environment, PolicyState, TrustedOrigin, policy_write
-from django_cors_guard.store import Store, _cache_key, load, store
+from django_cors_guard.signals import policy_looked, policy_looking
+from django_cors_guard.store import CACHE_SCHEMA, Store, load, store
+from django_cors_guard.store.entries import key_of
 from django_cors_guard.testing import override_cors_guard
 from tests.factories import TrustedOriginFactory
 
@@ -40,8 +42,10 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     hands = Clock()
-    monkeypatch.setattr("django_cors_guard.store.time", lambda: hands.wall)
-    monkeypatch.setattr("django_cors_guard.store.monotonic", lambda: hands.mono)
+    for module in ("keeper", "state", "loading"):
+        monkeypatch.setattr(f"django_cors_guard.store.{module}.time", lambda: hands.wall)
+    for module in ("keeper", "state", "looks", "flights"):
+        monkeypatch.setattr(f"django_cors_guard.store.{module}.monotonic", lambda: hands.mono)
     return hands
 
 
@@ -240,7 +244,7 @@ def test_waking_process_waits_for_the_attempt_under_way(grant: TrustedOrigin, cl
 def test_waiting_is_bounded_and_then_nobody_else_waits(
     grant: TrustedOrigin, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("django_cors_guard.store.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("django_cors_guard.store.keeper.WAIT_SECONDS", 0.05)
     own = Store()
     with live():
         policy = own.current()
@@ -248,7 +252,7 @@ def test_waiting_is_bounded_and_then_nobody_else_waits(
         own._board()
         assert own.current() is policy
         assert "does not answer" in caplog.text
-        monkeypatch.setattr("django_cors_guard.store.WAIT_SECONDS", 3600)
+        monkeypatch.setattr("django_cors_guard.store.keeper.WAIT_SECONDS", 3600)
         assert own.current() is policy, "the last attempt failed: nobody waits"
 
 
@@ -290,7 +294,7 @@ def test_settings_that_change_during_an_attempt_win(grant: TrustedOrigin, clock:
 
 
 def test_trouble_with_the_router_is_no_error(grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_cors_guard.store._alias", lambda: _raise(ZeroDivisionError()))
+    monkeypatch.setattr("django_cors_guard.store.database.alias", lambda: _raise(ZeroDivisionError()))
     assert Store().current() is None
 
 
@@ -310,7 +314,7 @@ def test_async_waiters_share_one_attempt(grant: TrustedOrigin, clock: Clock, mon
         policy = own.current()
         original = own._fly
         monkeypatch.setattr(own, "_fly", fly)
-        clock.pass_by(3600)
+        clock.pass_by(600)
         monkeypatch.setattr(own, "_attempt", lambda flight: None)
         assert asyncio.run(all_at_once()) == [policy] * 20
         assert flown == [1]
@@ -465,6 +469,8 @@ def test_refresh_survives_a_connection_that_died(grant: TrustedOrigin) -> None:
 def test_refresh_leaves_an_open_transaction_alone(grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch) -> None:
     with live():
         monkeypatch.setattr(conf, "in_tests", lambda: False)
+        for signal in (policy_looking, policy_looked):
+            monkeypatch.setattr(signal, "receivers", [])  # a test's process is not reported
         assert judged(store.current()) is Reason.TRUSTED
         with transaction.atomic():
             services.revoke(grant, reason="x")
@@ -502,11 +508,11 @@ def stored(grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     """The key under which the current policy lies in the cache."""
     cache.clear()
     # Never written inside an open transaction; the test's own does not count here.
-    monkeypatch.setattr("django_cors_guard.store._in_transaction", lambda using: False)
+    monkeypatch.setattr("django_cors_guard.store.database.in_transaction", lambda using: False)
     with override_cors_guard(CACHE="default"):
         load("production")
         version = PolicyState.read("default")
-        yield f"cors_guard:policy:1:production:{version.revision}:{version.token}"
+        yield f"cors_guard:policy:{CACHE_SCHEMA}:production:{version.revision}:{version.token}"
     cache.clear()
 
 
@@ -526,13 +532,18 @@ def test_cached_policy_compiles_to_the_same(stored: str) -> None:
 
 
 def _forged(stored: str) -> Any:
-    data = {"version": [1, "production", *stored.rsplit(":", 2)[1:]], "environment": None, "groups": [], "routes": []}
+    data = {
+        "version": [CACHE_SCHEMA, "production", *stored.rsplit(":", 2)[1:]],
+        "environment": None,
+        "groups": [],
+        "routes": [],
+    }
     return signing.dumps({**data, "grants": []}, key="not the site's key", salt="django_cors_guard.policy")
 
 
 def _of_another_version(stored: str) -> Any:
     data = signing.loads(cache.get(stored), salt="django_cors_guard.policy")
-    return signing.dumps({**data, "version": [1, "production", 1, "old"]}, salt="django_cors_guard.policy")
+    return signing.dumps({**data, "version": [CACHE_SCHEMA, "production", 1, "old"]}, salt="django_cors_guard.policy")
 
 
 def _with_another_schema(stored: str) -> Any:
@@ -564,7 +575,7 @@ def test_cache_entry_that_cannot_be_trusted_is_a_miss_and_one_line(
 def test_cache_that_fails_costs_a_database_read_and_no_more(
     grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr("django_cors_guard.store._in_transaction", lambda using: False)
+    monkeypatch.setattr("django_cors_guard.store.database.in_transaction", lambda using: False)
 
     def away(*args: Any, **kwargs: Any) -> None:
         raise ConnectionError("no cache")
@@ -599,19 +610,19 @@ def test_open_transaction_writes_nothing_into_the_cache(grant: TrustedOrigin, mo
 def test_policy_is_shared_through_redis(
     grant: TrustedOrigin, monkeypatch: pytest.MonkeyPatch, settings: Any, django_assert_num_queries: Any
 ) -> None:
-    monkeypatch.setattr("django_cors_guard.store._in_transaction", lambda using: False)
+    monkeypatch.setattr("django_cors_guard.store.database.in_transaction", lambda using: False)
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": settings.REDIS_URL}
     settings.CACHES = {**settings.CACHES, "shared": {**redis, "KEY_PREFIX": f"cors_guard_test_{os.getpid()}"}}
     with override_cors_guard(CACHE="shared"):
         load("production")
         with django_assert_num_queries(1):
             assert judged(load("production")) is Reason.TRUSTED
-        key = _cache_key("production", PolicyState.read("default"))
+        key = key_of("production", PolicyState.read("default"))
         services.revoke(grant, reason="x")
         assert judged(load("production")) is Reason.REVOKED, "another version, another key"
-        caches["shared"].delete_many([key, _cache_key("production", PolicyState.read("default"))])
+        caches["shared"].delete_many([key, key_of("production", PolicyState.read("default"))])
         assert judged(load("production")) is Reason.REVOKED, "the database has it all"
-        caches["shared"].delete(_cache_key("production", PolicyState.read("default")))
+        caches["shared"].delete(key_of("production", PolicyState.read("default")))
         caches["shared"].close()
 
 

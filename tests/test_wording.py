@@ -3,14 +3,18 @@
 import pytest
 
 from django_cors_guard import wording
+from django_cors_guard.core.csrf import CsrfVerdict
 from django_cors_guard.core.decision import Reason
 from django_cors_guard.core.explain import Difference, NullSource
 from django_cors_guard.core.files import FileProblem
+from django_cors_guard.core.policy_files import Finding, PolicyProblem
 from django_cors_guard.core.problems import Mend, MendCode, Problem, ProblemCode
 from django_cors_guard.core.risks import RiskCode, Severity
+from django_cors_guard.core.shapes import ShapeCode
 from django_cors_guard.services.consequences.codes import ConsequenceCode
 from django_cors_guard.services.consequences.environment_changes import SWITCHES
 from django_cors_guard.services.consequences.modes import Effect
+from django_cors_guard.services.policy import ConflictCode
 from django_cors_guard.services.transfer import Leaving
 
 
@@ -21,10 +25,14 @@ from django_cors_guard.services.transfer import Leaving
         pytest.param(list(MendCode), wording.MENDS, id="mends"),
         pytest.param(list(RiskCode), wording.RISKS, id="risks"),
         pytest.param(list(Reason), wording.REASONS, id="reasons"),
+        pytest.param(list(ShapeCode), wording.SHAPES, id="shapes"),
+        pytest.param(list(CsrfVerdict), wording.CSRF, id="csrf"),
         pytest.param(list(Difference), wording.DIFFERENCES, id="differences"),
         pytest.param(list(NullSource), wording.NULL_SOURCES, id="null sources"),
         pytest.param(list(FileProblem), wording.FILE_PROBLEMS, id="files"),
         pytest.param(list(Leaving), wording.LEAVINGS, id="left alone"),
+        pytest.param(list(PolicyProblem), wording.POLICY_PROBLEMS, id="policy files"),
+        pytest.param(list(ConflictCode), wording.CONFLICTS, id="conflicts"),
         pytest.param(list(ConsequenceCode), wording.CONSEQUENCES, id="consequences"),
         pytest.param(list(SWITCHES), wording.SWITCHES, id="switches"),
         pytest.param(list(Effect), wording.EFFECTS, id="effects"),
@@ -41,9 +49,22 @@ def test_words_of_a_problem_take_any_value(code: str) -> None:
     assert "%(" not in text.replace("%(value)s", "")
 
 
+@pytest.mark.parametrize("code", sorted(wording.SHAPES))
+def test_words_of_a_shape_take_any_value(code: str) -> None:
+    text = wording.word_shape(Problem(code, "%s {x} <b>", "%(value)s"))
+    assert "%(" not in text.replace("%(value)s", "")
+
+
 @pytest.mark.parametrize("code", sorted(wording.FILE_PROBLEMS))
 def test_words_of_a_problem_of_a_file_take_any_value(code: str) -> None:
     text = wording.word_file_problem(Problem(code, "%s {x} <b>", "%(value)s"))
+    assert "%(" not in text.replace("%(value)s", "")
+
+
+@pytest.mark.parametrize("code", sorted(wording.POLICY_PROBLEMS))
+def test_words_of_a_problem_of_a_policy_file_take_any_value(code: str) -> None:
+    text = wording.word_finding(Finding("environments.%s", Problem(code, "%s {x} <b>", "%(value)s")))
+    assert text.startswith("environments.%s: ")
     assert "%(" not in text.replace("%(value)s", "")
 
 
@@ -78,6 +99,7 @@ def test_unknown_code_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize("code", sorted(wording.CONSEQUENCES))
 def test_words_of_a_consequence_take_any_number(code: str, count: int) -> None:
     values = {"front_ends": 1, "patterns": 2, "switch": "allow_loopback", "days": 7, "mode": "%s", "limit": "<b>"}
+    values["policy"] = "same-site"
     text = wording.word_consequence(code, count, values)
     assert text
     assert "%(" not in text

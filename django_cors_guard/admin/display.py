@@ -29,6 +29,8 @@ CELL: Final = 80
 MAX_NAME: Final = 60
 MAX_TEXT: Final = 2000
 
+_PLAIN_SPACES: Final = str.maketrans({"\u00a0": " ", "\u202f": " "})
+
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 24 * _HOUR
@@ -36,15 +38,21 @@ _DAY: Final = 24 * _HOUR
 
 def shown(text: str, limit: int = CELL) -> str:
     """Return ``text`` with everything invisible escaped (direction marks, too), and cut to ``limit`` characters."""
-    visible = show(text)
+    visible = show(with_plain_spaces(text))
     is_whole = len(visible) <= limit and len(text) <= MAX_VALUE_LENGTH
     return visible if is_whole else f"{visible[: limit - 1]}…"
 
 
 def shown_text(text: str) -> str:
     """Return what may have several lines, such as a reason, made visible and cut."""
-    visible = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text[:MAX_TEXT])
+    whole = with_plain_spaces(text[:MAX_TEXT])
+    visible = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in whole)
     return visible if len(text) <= MAX_TEXT else f"{visible}…"
+
+
+def with_plain_spaces(text: str) -> str:
+    """Return ``text`` with plain spaces for those that only keep a line from breaking, as French has them in “« »”."""
+    return text.translate(_PLAIN_SPACES)
 
 
 def name_of(row: Environment | ApiGroup | FrontEnd) -> str:

@@ -9,11 +9,13 @@ from django_cors_guard.admin.check import page as check
 from django_cors_guard.admin.desk import DeskPage
 from django_cors_guard.admin.grants import receipt
 from django_cors_guard.admin.overview import page as overview
+from django_cors_guard.admin.review import page as review
 from django_cors_guard.admin.transfer import pages as transfer
 
 PAGES: Final[tuple[DeskPage, ...]] = (
     overview.PAGE,
     access.PAGE,
+    review.PAGE,
     check.PAGE,
     receipt.PAGE,
     transfer.IMPORT,

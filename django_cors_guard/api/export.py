@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from io import StringIO
 from itertools import chain
 from typing import Any, ClassVar, Final
@@ -61,8 +61,15 @@ def export(
 
     ``columns`` are read from the database; ``represent`` makes of each row its ``fields``, in their order.
     """
-    wanted = request.GET.get(AS, NDJSON)
     read = ([represent(row) for row in block] for block in _read_blocks(rows, columns))
+    return stream(request, read, name=name, fields=fields)
+
+
+def stream(
+    request: HttpRequest, read: Iterator[list[dict[str, Any]]], *, name: str, fields: Sequence[str]
+) -> StreamingHttpResponse:
+    """Return blocks of rows, none of them empty, as a download of their ``fields``."""
+    wanted = request.GET.get(AS, NDJSON)
     blocks = _encode_csv(read, fields) if wanted == CSV else _encode_ndjson(read)
     # The first block now: what fails here can still be answered with an error.
     begun = chain([_read_one(blocks)], blocks)
@@ -125,12 +132,14 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, bool | dict | list):
         return json.dumps(value)
-    if isinstance(value, datetime):
-        return format_time(value)
+    if isinstance(value, date):
+        return _plain(value)
     return guard_cell(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return format_time(value)
+    if isinstance(value, date):
+        return value.isoformat()
     raise TypeError(f"A {type(value).__name__} cannot be exported.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,7 +15,7 @@ from django_cors_guard.api.errors import ErrorItem, show
 from django_cors_guard.api.filters import ExactFilter, OneOfFilter, PrefixFilter, Read, ReadFilter, StrictFilterSet
 from django_cors_guard.api.numbers import read_number
 from django_cors_guard.api.pagination import AFTER
-from django_cors_guard.api.times import as_stored, parse_time
+from django_cors_guard.api.times import BadTime, as_stored, parse_time
 from django_cors_guard.core.origins import parse_origin, pattern_candidates
 from django_cors_guard.core.policy import OWN_GROUP
 from django_cors_guard.exceptions import UnknownName
@@ -26,6 +26,10 @@ from django_cors_guard.models.revision import Source
 from django_cors_guard.models.trusted_origin import Status
 from django_cors_guard.recorder import tidy_text
 from django_cors_guard.services import find_api_group, find_environment, find_front_end
+from django_cors_guard.services.calls import narrow_to_unused
+from django_cors_guard.services.reviewing.due import MAX_DAYS
+from django_cors_guard.services.reviewing.listing import STATUSES
+from django_cors_guard.services.reviewing.moments import read_as_of
 
 #: How far back the audit log is read where neither ``since`` nor ``until`` says.
 DEFAULT_WINDOW: Final = timedelta(days=7)
@@ -81,6 +85,17 @@ def _read_method(text: str) -> list[str]:
 
 def _read_moment(text: str) -> datetime:
     return as_stored(parse_time(text))
+
+
+def _read_as_of(text: str) -> datetime | None:
+    try:
+        return read_as_of(text)
+    except ValueError as error:
+        raise BadTime("invalid_time", str(error)) from error
+
+
+def _read_days(text: str) -> int:
+    return read_number(text, least=1, most=MAX_DAYS)
 
 
 class WindowFilterSet(StrictFilterSet):
@@ -195,11 +210,10 @@ class UsageFilterSet(WindowFilterSet):
 
     def narrow_to_unused(self, rows: QuerySet[Any], name: str, unused: str) -> QuerySet[Any]:
         """Leave the grants that were, or were not, used in the window."""
-        used = Exists(self.narrow_usage(OriginUsage.objects.using(rows.db)).filter(trusted_origin=OuterRef("pk")))
+        usage = self.narrow_usage(OriginUsage.objects.using(rows.db))
         if unused == "false":
-            return rows.filter(used)
-        still = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-        return rows.filter(~used, still, revoked_at=None)
+            return rows.filter(Exists(usage.filter(trusted_origin=OuterRef("pk"))))
+        return narrow_to_unused(rows, usage)
 
     def leave(self, rows: QuerySet[Any], name: str, moment: datetime) -> QuerySet[Any]:
         """Leave the grants as they are: the window is that of their use."""
@@ -238,6 +252,26 @@ class TrustedOriginFilterSet(StrictFilterSet):
         rows = rows.filter(revoked_at=None)
         if status == Status.EXPIRED:
             return rows.filter(expires_at__lte=timezone.now())
+        return rows
+
+
+class ReviewFilterSet(StrictFilterSet):
+    """Filters of the access review. The list is no query of one table, so that they are only read here."""
+
+    as_of = ReadFilter(read=_read_as_of, method="leave")
+    environment = ReadFilter(read=find_environment, method="leave")
+    api_group = ReadFilter(read=find_api_group, method="leave")
+    front_end = ReadFilter(read=find_front_end, method="leave")
+    status = OneOfFilter(choices=[(code, code) for code in STATUSES], method="leave")
+    due = OneOfFilter(choices=_YES_OR_NO, method="leave")
+    older_than = ReadFilter(read=_read_days, method="leave")
+
+    class Meta:
+        model = TrustedOrigin
+        fields: Final[list[str]] = []
+
+    def leave(self, rows: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
+        """Leave the rows as they are."""
         return rows
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -24,9 +25,12 @@ from django_cors_guard.api.errors import (
 )
 from django_cors_guard.exceptions import (
     CorsGuardError,
+    ManagedElsewhere,
+    NotIssuable,
     ProtectedEnvironment,
     RefusedOrigin,
     RevokedOrigin,
+    TooManyActive,
     UnknownName,
 )
 
@@ -91,6 +95,14 @@ def _protected_environment(exc: ProtectedEnvironment, context: dict[str, Any]) -
     return _Answer(HTTPStatus.FORBIDDEN, exc.code, exc.message, items)
 
 
+def _not_issuable(exc: NotIssuable, context: dict[str, Any]) -> _Answer:
+    return _Answer(HTTPStatus.FORBIDDEN, exc.code, exc.message)
+
+
+def _conflict(exc: TooManyActive | ManagedElsewhere, context: dict[str, Any]) -> _Answer:
+    return _Answer(HTTPStatus.CONFLICT, exc.code, exc.message, (ErrorItem(exc.code, exc.message, "origin"),))
+
+
 def _service_error(exc: CorsGuardError, context: dict[str, Any]) -> _Answer:
     return _Answer(HTTPStatus.BAD_REQUEST, exc.code, exc.message, (ErrorItem(exc.code, exc.message),))
 
@@ -114,7 +126,11 @@ def _unsupported_media_type(exc: exceptions.UnsupportedMediaType, context: dict[
 
 def _throttled(exc: exceptions.Throttled, context: dict[str, Any]) -> _Answer:
     wait = max(1, ceil(getattr(exc, "wait", None) or 1))
-    detail = _("Too many requests. Try again in %(seconds)d seconds.") % {"seconds": wait}
+    detail = ngettext(
+        "Too many requests. Try again in %(seconds)d second.",
+        "Too many requests. Try again in %(seconds)d seconds.",
+        wait,
+    ) % {"seconds": wait}
     return _Answer(exc.status_code, exc.default_code, detail, headers={"Retry-After": str(wait)})
 
 
@@ -166,6 +182,8 @@ _DESCRIBERS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], _D
     (UnknownName, _unknown_name),
     (RevokedOrigin, _revoked_origin),
     (ProtectedEnvironment, _protected_environment),
+    (NotIssuable, _not_issuable),
+    ((TooManyActive, ManagedElsewhere), _conflict),
     (CorsGuardError, _service_error),
     ((Http404, exceptions.NotFound), _not_found),
     (exceptions.MethodNotAllowed, _method_not_allowed),

@@ -22,7 +22,7 @@ from django_cors_guard.api.wordbook import EXAMPLES, PARAMETERS
 
 PREFIX: Final = "CorsGuard"
 _JSON: Final = "application/json"
-_NUMBERS: Final = frozenset({"after", "limit", "id", "page_size", "pk", "revision"})
+_NUMBERS: Final = frozenset({"after", "limit", "id", "older_than", "page_size", "pk", "revision"})
 _TIMES: Final = frozenset({"since", "until"})
 #: What every address may answer, whatever is asked of it.
 _ALWAYS: Final = (
@@ -91,6 +91,8 @@ class GuardSchema(AutoSchema):
     def _list_parameters(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         name = self._find_id()
         if name:
+            yield name, ()
+        for name in self.view.taking.get(self.view.action, ()):
             yield name, ()
         if self.view.action in self.view.narrowing:
             filters: Mapping[str, Any] = getattr(getattr(self.view, "filterset_class", None), "base_filters", {})

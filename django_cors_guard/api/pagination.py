@@ -18,6 +18,10 @@ from rest_framework.views import APIView
 
 from django_cors_guard.api.errors import ErrorItem, InvalidInput, show
 from django_cors_guard.api.numbers import MAX_NUMBER, BadNumber, read_number
+from django_cors_guard.api.times import format_time
+from django_cors_guard.services import GrantList, GrantReview
+from django_cors_guard.services.reviewing.listing import Place
+from django_cors_guard.services.reviewing.sheets import describe_list
 
 CURSOR: Final = "cursor"
 AFTER: Final = "after"
@@ -180,6 +184,46 @@ class LogPagination(IdCursorPagination):
         found = super().get_paginated_response_schema(schema)
         mark = {"type": "integer", "format": "int64", "description": "Only with “after”: where to go on."}
         return {**found, "properties": {**found["properties"], "checkpoint": mark}}
+
+
+class ReviewPagination(IdCursorPagination):
+    """Pages of the access review, which go forward only; each says as of when it is, and what it cannot tell."""
+
+    def find_errors(self, given: Mapping[str, str]) -> list[ErrorItem]:
+        token = given.get(CURSOR)
+        if token is None:
+            return super().find_errors(given)
+        errors = super().find_errors({name: value for name, value in given.items() if name != CURSOR})
+        if Place.read(token) is None:
+            text = _("That is no cursor: follow “next” of an answer as it is, or leave it out.")
+            errors.insert(0, ErrorItem("invalid_cursor", text, CURSOR, show(token)))
+        return errors
+
+    def paginate(self, found: GrantList, request: Request) -> list[GrantReview]:
+        """Return the grants of one page."""
+        self.request, self.given = request, request.query_params.dict()
+        size = _read_size(self.given.get(PAGE_SIZE, "")) or DEFAULT_PAGE_SIZE
+        page = found.page(size, self.given.get(CURSOR, ""))
+        self.found, self.following = found, page.following
+        return list(page.grants)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        onward = self._link_to(**{CURSOR: self.following}) if self.following else None
+        head = describe_list(self.found)
+        head["as_of"] = format_time(head["as_of"])
+        return Response({"next": onward, "previous": None, **head, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        found = super().get_paginated_response_schema(schema)
+        text = {"type": "string"}
+        limit = {"type": "object", "required": ["code", "text"], "properties": {"code": text, "text": text}}
+        head = {
+            "as_of": {"type": "string", "format": "date-time"},
+            "older_than_days": {"type": "integer"},
+            "limits": {"type": "array", "items": limit, "description": "What the list as a whole cannot tell."},
+        }
+        properties = {**found["properties"], **head}
+        return {**found, "required": list(properties), "properties": properties}
 
 
 def _read_size(text: str) -> int | None:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_cors_guard.models import Environment
+from django_cors_guard.services import find_issuers
 
 VIEW_REJECTIONS: Final = "cors_guard.view_rejection"
 VIEW_PII: Final = "cors_guard.view_rejection_pii"
@@ -51,6 +52,14 @@ class ActionPermissions(BasePermission):
             return True
         self.message = word_missing(wanted)
         return False
+
+
+class IssuersToo(ActionPermissions):
+    """Also lets in accounts that have an issuer: what they may do, and with which origins, the services decide."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether the user may do something there."""
+        return bool(find_issuers(request.user)) or super().has_permission(request, view)
 
 
 def may(request: Request, *permissions: str) -> bool:

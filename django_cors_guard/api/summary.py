@@ -16,6 +16,7 @@ from django_cors_guard.api.errors import ErrorItem, InvalidInput, describe_bad_c
 from django_cors_guard.api.exact import group_exactly, text_of
 from django_cors_guard.api.numbers import BadNumber, read_number
 from django_cors_guard.api.times import as_stored
+from django_cors_guard.core.decision import Reason
 from django_cors_guard.models import Rejection
 
 LIMIT: Final = "limit"
@@ -75,7 +76,7 @@ def summarise(rows: QuerySet[Rejection], window: Window, *, limit: int, interval
     """Return the summary of ``rows``, which lie in ``window``.
 
     What exceeded the bounds of the audit has neither origin nor path: ``overflow`` says how many refusals that are;
-    they count in everything else.
+    they count in everything else. What isolation refuses has no origin.
     """
     step = interval or _choose_interval(rows, window)
     _check_buckets(window.since, window.until, step)
@@ -105,7 +106,7 @@ def summarise(rows: QuerySet[Rejection], window: Window, *, limit: int, interval
 
 def _rank_origins(rows: QuerySet[Rejection], limit: int) -> list[dict[str, Any]]:
     found = (
-        group_exactly(rows.filter(overflow=False), "origin")
+        group_exactly(rows.filter(overflow=False).exclude(reason=Reason.CROSS_SITE.value), "origin")
         .annotate(total=_COUNT, first=Min("first_seen"), last=Max("last_seen"))
         .order_by("-total", "name")[:limit]
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from django_cors_guard.api.views.by_origin import ByOriginViewSet
 from django_cors_guard.api.views.changes import ChangeViewSet
 from django_cors_guard.api.views.check import CheckViewSet
 from django_cors_guard.api.views.places import ApiGroupViewSet, EnvironmentViewSet, FrontEndViewSet
 from django_cors_guard.api.views.rejected_origins import RejectedOriginViewSet
 from django_cors_guard.api.views.rejections import RejectionViewSet
+from django_cors_guard.api.views.reviews import ReviewViewSet
 from django_cors_guard.api.views.status import StatusViewSet
 from django_cors_guard.api.views.trusted_origins import TrustedOriginViewSet
 from django_cors_guard.api.views.usage import UsageViewSet
@@ -52,6 +54,11 @@ urlpatterns: list[URLPattern] = [
         name="trusted-origin-revoke-origin",
     ),
     path(
+        "trusted-origins/by-origin/",
+        ByOriginViewSet.as_view({"put": "issue", "delete": "withdraw"}),
+        name="trusted-origin-by-origin",
+    ),
+    path(
         "trusted-origins/<str:pk>/",
         TrustedOriginViewSet.as_view({"get": "retrieve"}),
         name="trusted-origin-detail",
@@ -66,6 +73,13 @@ urlpatterns: list[URLPattern] = [
         TrustedOriginViewSet.as_view({"post": "reinstate"}),
         name="trusted-origin-reinstate",
     ),
+    path(
+        "trusted-origins/<str:pk>/review/",
+        TrustedOriginViewSet.as_view({"post": "review"}),
+        name="trusted-origin-review",
+    ),
+    path("reviews/", ReviewViewSet.as_view({"get": "list"}), name="review-list"),
+    path("reviews/export/", ReviewViewSet.as_view({"get": "export"}), name="review-export"),
     path("usage/", UsageViewSet.as_view({"get": "list"}), name="usage-list"),
     path("changes/", ChangeViewSet.as_view({"get": "list"}), name="change-list"),
     path("changes/export/", ChangeViewSet.as_view({"get": "export"}), name="change-export"),

@@ -17,7 +17,7 @@ PARAMETERS: Final[Mapping[str, tuple[Any, Any]]] = {
         "https://app.example.com",
     ),
     "origin_prefix": (_("What origins begin with, letter by letter."), "https://app."),
-    "reason": (_("The code of a reason."), "unknown_origin"),
+    "reason": (_("The code of a reason; where trust is withdrawn, why, in words."), "unknown_origin"),
     "kind": (_("What sort of request it was."), "preflight"),
     "mode": (_("The mode that was in force."), "enforce"),
     "method": (_("The method, exactly."), "GET"),
@@ -45,12 +45,25 @@ PARAMETERS: Final[Mapping[str, tuple[Any, Any]]] = {
     "as": (_("How the rows are written; NDJSON without it."), "csv"),
     "status": (_("What it is worth now."), "new"),
     "front_end": (_("The slug of a front end."), "shop"),
+    "as_of": (
+        _("As of the end of that day (of UTC), or of that moment: ISO 8601 with a zone. Without it, as of now."),
+        "2026-05-03",
+    ),
+    "due": (_("Only grants that are due for review (true)."), "true"),
+    "older_than": (_("What nobody has looked at for so many days is due; 90 without it."), 90),
     "unused": (_("Grants that still stand and were not used in the window (true), or that were used (false)."), "true"),
-    "revision": (_("The revision that it made."), 42),
+    "revision": (_("The revision that it made; of the status, the one whose way to every process is asked for."), 42),
     "source": (_("Where it came from."), "admin"),
     "action": (_("What was done."), "revoked"),
     "actor": (_("The name of who did it, as it was then."), "ana"),
     "target": (_("What it was done to, exactly."), "trustedorigin:production/public/https://app.example.com"),
+    "revoke": (
+        _(
+            "For accounts of CI: “true” closes the grants for good, so that only an operator can reinstate them; "
+            "without it they end, and may be issued again."
+        ),
+        "false",
+    ),
     "target_prefix": (_("What targets begin with."), "trustedorigin:production/"),
 }
 
@@ -64,11 +77,19 @@ EXAMPLES: Final[Mapping[str, Any]] = {
         "expires_at": "2027-01-01T00:00:00Z",
     },
     "cors_guard_trusted_origin_revoke": {"reason": "Its domain expired."},
+    "cors_guard_trusted_origin_review": {"reason": "Still in use; signed off by its owner."},
     "cors_guard_trusted_origin_reinstate": {"reason": "The domain is ours again."},
     "cors_guard_trusted_origin_revoke_origin": {
         "origin": "https://app.example.com",
         "reason": "It was taken over.",
         "environments": ["production"],
+    },
+    "cors_guard_by_origin_issue": {
+        "origin": "https://preview-42.example.com",
+        "environment": "production",
+        "api_groups": ["public"],
+        "ttl": "14d",
+        "note": "Pull request 42",
     },
     "cors_guard_rejected_origin_trust": {"note": "The shop"},
     "cors_guard_rejected_origin_ignore": {},

@@ -198,11 +198,11 @@ def _compare_hosts(seen: str, trusted: str) -> tuple[Difference, int] | None:
 def _compare_names(seen: str, trusted: str) -> tuple[Difference, int] | None:
     if _WWW + seen == trusted or seen == _WWW + trusted:
         return Difference.WWW, 0
-    # The base of a pattern too: the pattern does not match it.
-    if seen == trusted or seen.endswith(f".{trusted}") or trusted.endswith(f".{seen}"):
-        return Difference.SUBDOMAIN, 0
+    # Of names above and below each other, too, only those of one owner: ``com`` is nobody's.
     if registrable_domain(seen) == registrable_domain(trusted):
-        return Difference.SUBDOMAIN, _FARTHER  # a sibling
+        # The base of a pattern is a relative as well: the pattern does not match it.
+        is_near = seen == trusted or seen.endswith(f".{trusted}") or trusted.endswith(f".{seen}")
+        return Difference.SUBDOMAIN, 0 if is_near else _FARTHER
     return (Difference.LOOK_ALIKE, 0) if is_look_alike(seen, trusted) else None
 
 

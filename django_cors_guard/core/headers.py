@@ -1,4 +1,4 @@
-"""Header field values of the CORS protocol: what they are called, how they are read and written.
+"""Header field values of the CORS protocol and its neighbours: what they are called, how they are read and written.
 
 Sources: Fetch standard, "HTTP CORS protocol" (https://fetch.spec.whatwg.org/#http-cors-protocol), and RFC 9110,
 section 5.6 (https://www.rfc-editor.org/rfc/rfc9110#section-5.6) for tokens and lists.
@@ -16,6 +16,8 @@ ALLOW_METHODS: Final = "Access-Control-Allow-Methods"
 ALLOW_HEADERS: Final = "Access-Control-Allow-Headers"
 EXPOSE_HEADERS: Final = "Access-Control-Expose-Headers"
 MAX_AGE: Final = "Access-Control-Max-Age"
+TIMING_ALLOW_ORIGIN: Final = "Timing-Allow-Origin"
+RESOURCE_POLICY: Final = "Cross-Origin-Resource-Policy"
 REQUEST_METHOD: Final = "Access-Control-Request-Method"
 REQUEST_HEADERS: Final = "Access-Control-Request-Headers"
 

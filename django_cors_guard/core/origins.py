@@ -44,6 +44,7 @@ __all__ = [
     "Problem",
     "ProblemCode",
     "check_rules",
+    "is_plain_https",
     "parse_canonical",
     "parse_origin",
     "pattern_candidates",
@@ -251,6 +252,26 @@ def parse_canonical(text: str) -> Origin | None:
     if port > MAX_PORT or port == DEFAULT_PORTS[scheme]:
         return None
     return Origin(text, OriginKind.EXACT, scheme, host, port)
+
+
+# A part of the above: https, no port, a last label that begins with a letter, and so no address; no loopback host.
+_PLAIN_HTTPS = re.compile(
+    r"""
+    https://
+    (?: (?!xn--) [a-z0-9_-]{1,63}+ \. )*+
+    (?!xn--) (?! localhost \Z ) [a-z] [a-z0-9_-]{0,62}+
+    """,
+    re.VERBOSE | re.ASCII,
+).fullmatch
+_MAX_PLAIN_HTTPS: Final = len("https://") + MAX_HOST_LENGTH
+
+
+def is_plain_https(text: str) -> bool:
+    """Whether ``text`` is canonical, exact and https beyond doubt, and of no loopback host: no safety switch is needed.
+
+    False says nothing. Made for compiling: it is the quick way through nearly all of a million rows.
+    """
+    return len(text) <= _MAX_PLAIN_HTTPS and _PLAIN_HTTPS(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,47 @@
 """The server side of the CORS protocol: request facts and a policy in, a decision out.
 
-Source: Fetch standard, "HTTP CORS protocol" (https://fetch.spec.whatwg.org/#http-cors-protocol).
+Source: Fetch standard, "HTTP CORS protocol" (https://fetch.spec.whatwg.org/#http-cors-protocol). Requests without
+Origin, of which CORS says nothing, are judged by ``core.isolation`` where the group says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from django_cors_guard.core import headers
 from django_cors_guard.core.answers import COLD, COLD_PREFLIGHT, COLD_REFUSED, UNGUARDED
 from django_cors_guard.core.decision import Decision, Facts, Kind, Mode, Reason
+from django_cors_guard.core.isolation import is_cross_site
 from django_cors_guard.core.policy import GroupPolicy, Policy
 
-_KIND_OF_FETCH_MODE = {"navigate": Kind.NAVIGATION, "no-cors": Kind.NO_CORS, "websocket": Kind.WEBSOCKET}
+# Plain names: before Python 3.12, asking an enumeration for a member takes a call.
+_ENFORCE: Final = Mode.ENFORCE
+_METHOD_NOT_ALLOWED: Final = Reason.METHOD_NOT_ALLOWED
+_HEADER_NOT_ALLOWED: Final = Reason.HEADER_NOT_ALLOWED
+
+_KIND_OF_FETCH_MODE: Final = {"navigate": Kind.NAVIGATION, "no-cors": Kind.NO_CORS, "websocket": Kind.WEBSOCKET}
 
 
-def decide(facts: Facts, policy: Policy | None, now: float) -> Decision:
+def decide(facts: Facts, policy: Policy | None, now: float, group: GroupPolicy | None = None) -> Decision:
     """Return what to do with the request that ``facts`` describe.
 
     ``policy`` is None before any policy could be loaded. ``now`` is in seconds since the epoch; only expiry reads it.
+    ``group`` is what the policy finds for these facts, where that is known already.
     """
     if policy is None:
         return _decide_cold(facts)
-    group = policy.find_group(facts)
+    group = group or policy.find_group(facts)
     if group is None:
         return UNGUARDED
     origin = facts.origin
-    if origin is None:
-        return group.answers.no_origin
+    if not origin:
+        # A blank one is what a proxy leaves of an Origin that it means to drop.
+        cross_site = group.answers.cross_site
+        if cross_site is not None and is_cross_site(facts):
+            return cross_site
+        if origin is None:
+            return group.answers.no_origin
     reason = group.judge_origin(origin, now)
     if facts.method == "OPTIONS" and facts.requested_method is not None:
         return _decide_preflight(facts, group, reason)
@@ -57,7 +71,7 @@ def _decide_cold(facts: Facts) -> Decision:
 def _decide_actual(facts: Facts, group: GroupPolicy, reason: Reason) -> Decision:
     decision = group.answers.actual[reason]
     # Being same-origin is costly to find out and decides only about blocking and recording: ask last.
-    if group.mode is Mode.ENFORCE and decision.rejected is None and not decision.used:
+    if group.mode is _ENFORCE and decision.rejected is None and not decision.used:
         return decision
     if facts.same_origin:
         return group.answers.same_origin[reason]
@@ -84,12 +98,11 @@ def _judge_request(facts: Facts, group: GroupPolicy, decision: Decision) -> Deci
     method_ok = requestable and (listed or headers.ANY in rules.shown_methods)
     names = headers.parse_request_headers(facts.requested_headers or "")
     headers_ok = names is not None and group.allows_headers(names)
-    answered = _name_requested(group, decision, method if method_ok else "", names or ())
     if not method_ok:
-        return replace(answered, reason=Reason.METHOD_NOT_ALLOWED, rejected=Reason.METHOD_NOT_ALLOWED)
-    if not headers_ok:
-        return replace(answered, reason=Reason.HEADER_NOT_ALLOWED, rejected=Reason.HEADER_NOT_ALLOWED)
-    return answered
+        decision = group.answers.wrong_request[_METHOD_NOT_ALLOWED]
+    elif not headers_ok:
+        decision = group.answers.wrong_request[_HEADER_NOT_ALLOWED]
+    return _name_requested(group, decision, method if method_ok else "", names or ())
 
 
 def _name_requested(group: GroupPolicy, decision: Decision, method: str, names: tuple[str, ...]) -> Decision:

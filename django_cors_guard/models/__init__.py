@@ -3,6 +3,8 @@
 from django_cors_guard.models.api_group import ApiGroup, ApiRoute
 from django_cors_guard.models.environment import Environment, GroupMode
 from django_cors_guard.models.front_end import FrontEnd
+from django_cors_guard.models.issuer import OriginIssuer
+from django_cors_guard.models.parity import ParityDifference
 from django_cors_guard.models.process import GuardProcess
 from django_cors_guard.models.rejection import RejectedOrigin, Rejection
 from django_cors_guard.models.revision import PolicyChange, PolicyState
@@ -18,7 +20,9 @@ __all__ = [
     "FrontEnd",
     "GroupMode",
     "GuardProcess",
+    "OriginIssuer",
     "OriginUsage",
+    "ParityDifference",
     "PolicyChange",
     "PolicyState",
     "PolicyWrite",

@@ -8,11 +8,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_cors_guard.core.policy import MAX_AGE_LIMIT, GroupRow, check_group, normalise_host
+from django_cors_guard.core.decision import Isolation, ResourcePolicy
+from django_cors_guard.core.policy import MAX_AGE_LIMIT, GroupRow, check_group
 from django_cors_guard.models.write import PolicyModel, RowManager, SlugManager
 from django_cors_guard.validators import (
     MAX_PATH_PREFIX,
     as_validation_errors,
+    canonical_host,
     canonical_path_prefix,
     validate_exposed_headers,
     validate_host,
@@ -33,6 +35,23 @@ def default_headers() -> list[str]:
     return ["authorization", "content-type"]
 
 
+class IsolationChoice(models.TextChoices):
+    """What becomes of cross-site requests that carry no Origin."""
+
+    OFF = Isolation.OFF.value, _("off: they run as any other")
+    MONITOR = Isolation.MONITOR.value, _("monitor: record only")
+    ENFORCE = Isolation.ENFORCE.value, _("enforce: they get 403 before any view runs")
+
+
+class ResourcePolicyChoice(models.TextChoices):
+    """Which pages may load a response without asking, as an image or a script for example."""
+
+    UNSET = "", _("not sent: what a view says stays")
+    SAME_ORIGIN = ResourcePolicy.SAME_ORIGIN.value, _("same-origin: this site's own pages")
+    SAME_SITE = ResourcePolicy.SAME_SITE.value, _("same-site: pages of the same registrable domain")
+    CROSS_ORIGIN = ResourcePolicy.CROSS_ORIGIN.value, _("cross-origin: every page")
+
+
 class ApiGroup(PolicyModel):
     """A set of paths that share one CORS policy."""
 
@@ -48,6 +67,14 @@ class ApiGroup(PolicyModel):
         _("allow credentials"),
         default=False,
         help_text=_("Trusted pages call as the signed-in user, with cookies, and read what that user may read."),
+    )
+    trusted_for_csrf = models.BooleanField(
+        _("trusted for CSRF"),
+        default=False,
+        help_text=_(
+            "Trusted pages may also send what changes something with a user's cookies, as if they stood in "
+            "CSRF_TRUSTED_ORIGINS. Needs “allow credentials”, and this app's CSRF middleware in MIDDLEWARE."
+        ),
     )
     allow_methods = models.JSONField(
         _("methods"),
@@ -69,15 +96,45 @@ class ApiGroup(PolicyModel):
         help_text=_("How long browsers may act on a preflight's answer: also after an origin was revoked."),
     )
 
+    isolate = models.CharField(
+        _("isolation"),
+        max_length=10,
+        choices=IsolationChoice.choices,
+        default=IsolationChoice.OFF,
+        help_text=_(
+            "For what pages of other sites load without Origin, which CORS never sees: images, scripts, media. Links "
+            "and frames pass. Monitor first, and look at what is recorded as cross_site."
+        ),
+    )
+    timing_allow_origin = models.BooleanField(
+        _("allow timing"),
+        default=False,
+        help_text=_("Trusted pages may read how long their requests took in detail (Timing-Allow-Origin)."),
+    )
+    cross_origin_resource_policy = models.CharField(
+        _("resource policy"),
+        max_length=12,
+        choices=ResourcePolicyChoice.choices,
+        blank=True,
+        default=ResourcePolicyChoice.UNSET,
+        help_text=_(
+            "Sent as Cross-Origin-Resource-Policy: which pages may load these paths as images, scripts and the like."
+        ),
+    )
+
     policy_fields = frozenset(
         {
             "slug",
             "any_origin",
             "allow_credentials",
+            "trusted_for_csrf",
             "allow_methods",
             "allow_headers",
             "expose_headers",
             "max_age",
+            "isolate",
+            "timing_allow_origin",
+            "cross_origin_resource_policy",
         }
     )
 
@@ -94,6 +151,14 @@ class ApiGroup(PolicyModel):
                 violation_error_message=_(
                     "“Any origin” together with credentials would let every web page in the world read what your "
                     "users may read. Switch one of them off."
+                ),
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(trusted_for_csrf=True, allow_credentials=False),
+                name="cors_guard_csrf_needs_credentials",
+                violation_error_message=_(
+                    "“Trusted for CSRF” without “allow credentials” would mean nothing: without cookies there is "
+                    "nothing to forge. Switch credentials on, or this off."
                 ),
             ),
             models.CheckConstraint(condition=models.Q(max_age__lte=MAX_AGE_LIMIT), name="cors_guard_max_age_a_day"),
@@ -120,6 +185,11 @@ class ApiGroup(PolicyModel):
             expose_headers=as_tokens(self.expose_headers),
             max_age=self.max_age,
             mode=mode,
+            trusted_for_csrf=self.trusted_for_csrf,
+            isolate=self.isolate,
+            timing_allow_origin=self.timing_allow_origin,
+            cross_origin_resource_policy=self.cross_origin_resource_policy,
+            number=self.pk,
         )
 
     def clean(self) -> None:
@@ -127,9 +197,13 @@ class ApiGroup(PolicyModel):
         self.allow_methods = tidy_methods(self.allow_methods)
         self.allow_headers = tidy_headers(self.allow_headers)
         self.expose_headers = tidy_tokens(self.expose_headers)
-        field_level = {"max_age_out_of_range", "not_a_list", "not_a_token", "forbidden_method", "forbidden_header"}
-        # The constraint, which full_clean checks too, has the same words for any origin with credentials.
-        said_elsewhere = field_level | {"any_origin_with_credentials"}
+        field_level = {
+            *{"max_age_out_of_range", "not_a_list", "not_a_token", "forbidden_method", "forbidden_header"},
+            # Said by the fields' choices.
+            *{"unknown_isolation", "unknown_resource_policy"},
+        }
+        # The constraints, which full_clean checks too, have the same words for these.
+        said_elsewhere = field_level | {"any_origin_with_credentials", "csrf_without_credentials"}
         problems = [problem for problem in check_group(self.as_row()) if problem.code not in said_elsewhere]
         if problems:
             raise ValidationError(as_validation_errors(problems))
@@ -216,5 +290,5 @@ class ApiRoute(PolicyModel):
         super().save(*args, **kwargs)
 
     def _tidy(self) -> None:
-        self.host = normalise_host(self.host)
+        self.host = canonical_host(self.host)
         self.path_prefix = canonical_path_prefix(self.path_prefix.strip()) if self.path_prefix.strip() else ""

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django_cors_guard.core.explain import Candidate, Difference, Nearest, find_nearest, hosts_to_search
 from django_cors_guard.core.kinship import find_kin
 from django_cors_guard.models.revision import PolicyChange, PolicyState
-from django_cors_guard.models.trusted_origin import REVOKED, TrustedOrigin
+from django_cors_guard.models.trusted_origin import CARRIED_REVOKER, REVOKED, TrustedOrigin, pick_revoker
 from django_cors_guard.models.write import label_of
 
 #: The latest grants of an environment among which relatives and look-alikes are sought.
@@ -66,7 +66,9 @@ def name_revokers(grants: Iterable[TrustedOrigin]) -> dict[int, str]:
     orphans = {grant.target()[:512]: grant.pk for grant in revoked if grant.revoked_by is None}
     if orphans:
         story = PolicyChange.objects.using(_alias()).filter(target__in=list(orphans), action=REVOKED)
-        for target, name in story.order_by("revision", "pk").values_list("target", "actor_label"):
+        told = story.order_by("revision", "pk").values_list("target", "actor_label", f"after__{CARRIED_REVOKER}")
+        for target, label, carried in told:
+            name = pick_revoker(label, carried)
             if target in orphans:  # a collation may find more
                 names[orphans[target]] = name
     return names

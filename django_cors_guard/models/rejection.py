@@ -54,7 +54,8 @@ class Rejection(models.Model):
     """N refusals of one kind within one short window. Append-only; it proves only that somebody sent those bytes.
 
     Environment and group are slugs, for evidence outlives the group. A row whose ``origin`` is blank and whose
-    ``overflow`` is set sums up what exceeded the bounds of the audit.
+    ``overflow`` is set sums up what exceeded the bounds of the audit; without ``overflow`` it was a request that had
+    no Origin (``cross_site``), or an empty one.
     """
 
     environment = models.CharField(_("environment"), max_length=50)
@@ -100,7 +101,7 @@ class Rejection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.origin} → {self.api_group}: {self.reason} ({self.count})"
+        return f"{self.origin or '—'} → {self.api_group}: {self.reason} ({self.count})"
 
     def as_event(self) -> dict[str, Any]:
         """Return the row as the log tells it."""

@@ -25,6 +25,14 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
+class Trace(NamedTuple):
+    """Where the policy is, as seen from an earlier version: ``is_known`` says that it was ever there."""
+
+    version: Version
+    rebuild_revision: int
+    is_known: bool
+
+
 class PolicyState(models.Model):
     """The one row whose lock makes revisions commit in order."""
 
@@ -67,6 +75,17 @@ class PolicyState(models.Model):
         """Return the committed pair; (0, "") where the row is missing."""
         pair = cls._base_manager.using(using).filter(pk=STATE_ID).values_list("revision", "token").first()
         return Version(*pair) if pair is not None else Version(0, "")
+
+    @classmethod
+    def trace(cls, using: str, since: Version) -> Trace:
+        """Return the committed version, and what tells whether one can come to it from ``since`` row by row."""
+        told = PolicyChange._base_manager.using(using).filter(revision=since.revision, token=since.token)
+        rows = cls._base_manager.using(using).filter(pk=STATE_ID).annotate(is_known=models.Exists(told))
+        found = rows.values_list("revision", "token", "rebuild_revision", "is_known").first()
+        if found is None:
+            return Trace(Version(0, ""), 0, is_known=False)
+        revision, token, rebuild_revision, is_known = found
+        return Trace(Version(revision, token), rebuild_revision, bool(is_known))
 
 
 class Source(models.TextChoices):

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_cors_guard.core.origins import OriginRules, Problem, check_rules, parse_canonical, parse_origin
 from django_cors_guard.core.policy import CLOCK_SLACK
@@ -29,12 +30,18 @@ MAX_ORIGIN: Final = 300
 #: Actions that may take a revocation back.
 REINSTATED: Final = "reinstated"
 REVOKED: Final = "revoked"
+#: Somebody looked at the grant and left it as it is; and that was taken back.
+REVIEWED: Final = "reviewed"
+UNREVIEWED: Final = "unreviewed"
+#: What the story's ``after`` of a revocation has beside the row's fields where it was carried over from elsewhere: the
+#: name of who revoked it there. The entry's actor is who carried it.
+CARRIED_REVOKER: Final = "revoked_by_label"
 
 
 class Status(models.TextChoices):
     """What a grant is worth now."""
 
-    ACTIVE = "active", _("active")
+    ACTIVE = "active", pgettext_lazy("trusted origin", "active")  # Django has a word for users
     EXPIRED = "expired", _("expired")
     REVOKED = "revoked", _("revoked")
     SWITCHED_OFF = "switched_off", _("switched off")
@@ -122,10 +129,22 @@ class TrustedOrigin(PolicyModel):
         db_constraint=False,
     )
     revoke_reason = models.TextField(_("why it was revoked"), blank=True, editable=False)
+    reviewed_at = models.DateTimeField(_("reviewed at"), null=True, blank=True, editable=False)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("reviewed by"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_constraint=False,
+    )
     managed_by = models.CharField(_("managed by"), max_length=100, blank=True, editable=False)
     revision = models.PositiveBigIntegerField(_("revision"), default=0, editable=False)
 
-    policy_fields = frozenset({"environment", "api_group", "origin", "expires_at", "revoked_at"})
+    #: A review decides about no request; it stands in the story as what does.
+    policy_fields = frozenset({"environment", "api_group", "origin", "expires_at", "revoked_at", "reviewed_at"})
     fixed_fields = frozenset({"environment", "api_group", "origin"})
     target_relations = ("environment", "api_group")
     stamped = True
@@ -167,7 +186,7 @@ class TrustedOrigin(PolicyModel):
         """Return what the grant is worth at ``now``."""
         if self.revoked_at is not None:
             return Status.REVOKED
-        if self.find_faults():
+        if self.find_faults(now):
             return Status.SWITCHED_OFF
         if self.expires_at is not None and self.expires_at <= (now or timezone.now()):
             return Status.EXPIRED
@@ -178,24 +197,25 @@ class TrustedOrigin(PolicyModel):
         if self.revoked_at is None or self.revoked_by is not None:
             return label_of(self.revoked_by)
         story = PolicyChange.objects.using(self._state.db).filter(target=self.target()[:512], action=REVOKED)
-        return story.order_by("-revision", "-pk").values_list("actor_label", flat=True).first() or ""
+        told = story.order_by("-revision", "-pk").values_list("actor_label", f"after__{CARRIED_REVOKER}").first()
+        return pick_revoker(*told) if told is not None else ""
 
-    def find_faults(self) -> tuple[Problem, ...]:
-        """Return the safety rules that now hold and that the row breaks."""
+    def find_faults(self, now: datetime | None = None) -> tuple[Problem, ...]:
+        """Return the safety rules that hold and that the row breaks at ``now``."""
         parsed = parse_canonical(self.origin)
         if parsed is None:
             return (Problem("not_canonical", show(self.origin)),)
         faults = check_rules(parsed, rules_for(self.environment, self.api_group))
-        if self._lives_too_long():
+        if self._lives_too_long(now or timezone.now()):
             faults = (*faults, Problem("trusted_too_long", self.origin, "max_trust_days"))
         return faults
 
-    def _lives_too_long(self) -> bool:
+    def _lives_too_long(self, now: datetime) -> bool:
         """As the compiler judges it, so that the pages show what requests get."""
         days = self.environment.max_trust_days
         if not days:
             return False
-        latest = timezone.now() + timedelta(days=days, seconds=CLOCK_SLACK)
+        latest = now + timedelta(days=days, seconds=CLOCK_SLACK)
         return self.expires_at is None or self.expires_at > latest
 
     def clean(self) -> None:
@@ -221,6 +241,18 @@ class TrustedOrigin(PolicyModel):
                     _("The environment, API group and origin of a grant are fixed. Revoke it, and trust the other one.")
                 )
             )
+        self._keep_review(before)
+
+    def _keep_review(self, before: Self) -> None:
+        """Reviews are the services' to write: an instance that is older than one must not undo it."""
+        self.reviewed_at, self.reviewed_by_id = before.reviewed_at, before.reviewed_by_id
+
+    def _changes_policy(self, before: Self, update_fields: Iterable[str] | None) -> bool:
+        self._keep_review(before)
+        return super()._changes_policy(before, update_fields)
+
+    def _other_fields(self, update_fields: Iterable[str] | None) -> list[str]:
+        return [name for name in super()._other_fields(update_fields) if name != "reviewed_by"]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self._state.adding:
@@ -229,6 +261,11 @@ class TrustedOrigin(PolicyModel):
                 raise RefusedOrigin(self.origin[:MAX_ORIGIN], parsed.problems)
             self.origin = parsed.origin.text
         super().save(*args, **kwargs)
+
+
+def pick_revoker(actor_label: str, carried: Any) -> str:
+    """Return who revoked, by what an entry of the story says: its actor, unless that one has only carried it over."""
+    return carried if isinstance(carried, str) else actor_label
 
 
 def _differs(one: models.Model, other: models.Model, name: str) -> bool:

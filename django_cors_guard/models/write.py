@@ -21,6 +21,7 @@ from django_cors_guard.signals import announce, policy_changed, policy_written
 _M = TypeVar("_M", bound="PolicyModel")
 
 _SAVE_ARGUMENTS: Final = ("force_insert", "force_update", "using", "update_fields")
+_BULK_CREATE_ARGUMENTS: Final = ("batch_size", "ignore_conflicts", "update_conflicts", "update_fields", "unique_fields")
 
 #: How many targets a summary of a bulk write names.
 SUMMARY_TARGETS: Final = 50
@@ -244,7 +245,7 @@ class PolicyQuerySet(models.QuerySet[_M]):
             if touched & model.fixed_fields:
                 write.require_rebuild()
             if model.stamped:
-                kwargs.setdefault("revision", write.revision)
+                kwargs["revision"] = write.revision
             targets = self._describe_targets()
             count = super().update(**kwargs)
             values = {name: _plain(value) for name, value in kwargs.items() if name != "revision"}
@@ -268,13 +269,14 @@ class PolicyQuerySet(models.QuerySet[_M]):
         rows = list(objs)
         if not rows:
             return rows
+        kwargs = {**dict(zip(_BULK_CREATE_ARGUMENTS, args, strict=False)), **kwargs}
         with policy_write(using=self._write_alias()) as write:
             if self.model.stamped:
                 for row in rows:
                     row.revision = write.revision
                 if kwargs.get("update_conflicts") and kwargs.get("update_fields"):
                     kwargs["update_fields"] = [*kwargs["update_fields"], "revision"]
-            created = super().bulk_create(rows, *args, **kwargs)
+            created = super().bulk_create(rows, **kwargs)
             names = [row.target() for row in rows[:SUMMARY_TARGETS]]
             write.record("added", self.model.bulk_target(), after={"count": len(rows), "targets": names})
             return created
@@ -372,7 +374,7 @@ class PolicyModel(models.Model):
             super().save(**given)
             action = "added" if before is None else "changed"
             story = before.snapshot() if before is not None else None
-            write.record(action, self.target(), before=story, after=self.snapshot())
+            write.record(action, self.target(), before=story, after=self._tell(story, given.get("update_fields")))
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
@@ -403,6 +405,13 @@ class PolicyModel(models.Model):
             for item in self._meta.concrete_fields
             if item.name not in skipped
         }
+
+    def _tell(self, before: dict[str, Any] | None, update_fields: Iterable[str] | None) -> dict[str, Any]:
+        """What the row is after it was saved: what was not written is as it was, whatever this instance holds."""
+        after = self.snapshot()
+        if before is None or update_fields is None:
+            return after
+        return {**before, **{name: after[name] for name in update_fields if name in after}}
 
     def check_rewrite(self, before: Self, write: PolicyWrite) -> None:
         """Refuse a change of the stored row ``before`` into this one; for models that know such changes."""

@@ -23,6 +23,8 @@ from django_cors_guard.services.cards import (
 from django_cors_guard.services.history.record import REVERTED
 from django_cors_guard.services.history.reversal import Deed, Reversal
 from django_cors_guard.services.history.reverting import preview_revert, revert
+from django_cors_guard.services.issuing.issuing import ENDED, Issued, Outcome, Touched, issue, withdraw
+from django_cors_guard.services.issuing.rights import find_issuers, is_covered
 from django_cors_guard.services.places import (
     PROTECTED_PERMISSION,
     check_protected,
@@ -33,6 +35,23 @@ from django_cors_guard.services.places import (
     retry_deadlocks,
 )
 from django_cors_guard.services.previews import Preview, Wish, preview_trust, preview_wishes
+from django_cors_guard.services.propagation import (
+    ProcessReport,
+    ProcessStanding,
+    Propagation,
+    describe_processes,
+    wait_for,
+)
+from django_cors_guard.services.reviewing.due import OLDER_THAN, DueReason
+from django_cors_guard.services.reviewing.front_ends import Overdue, list_overdue
+from django_cors_guard.services.reviewing.grants import GrantReview, Unsure
+from django_cors_guard.services.reviewing.listing import GrantList, list_grants
+from django_cors_guard.services.reviewing.marking import (
+    FrontEndReceipt,
+    ReviewReceipt,
+    review,
+    review_front_end,
+)
 from django_cors_guard.services.revoking.receipts import Place, Receipt
 from django_cors_guard.services.revoking.revocation import (
     list_reinstating_problems,
@@ -46,7 +65,9 @@ from django_cors_guard.services.transfer import ImportPlan, ImportResult, PlanMo
 from django_cors_guard.services.trusting import RENEWED, TRUSTED, amend, check_expiry, trust, trust_many, trust_wishes
 
 __all__ = [
+    "ENDED",
     "MAX_CHANGES",
+    "OLDER_THAN",
     "PROTECTED_PERMISSION",
     "RENEWED",
     "REVERTED",
@@ -58,20 +79,33 @@ __all__ = [
     "Change",
     "Copy",
     "Deed",
+    "DueReason",
     "Explanation",
+    "FrontEndReceipt",
+    "GrantList",
+    "GrantReview",
     "ImportPlan",
     "ImportResult",
+    "Issued",
     "Kind",
     "Matrix",
+    "Outcome",
+    "Overdue",
     "Place",
     "PlanMoved",
     "Preview",
+    "ProcessReport",
+    "ProcessStanding",
+    "Propagation",
     "Receipt",
     "Reversal",
+    "ReviewReceipt",
     "Row",
     "Settled",
     "Source",
     "Step",
+    "Touched",
+    "Unsure",
     "Wish",
     "amend",
     "apply_access",
@@ -82,12 +116,18 @@ __all__ = [
     "check_shared",
     "copy_environment",
     "copy_front_end",
+    "describe_processes",
     "explain",
     "find_api_group",
     "find_environment",
     "find_front_end",
+    "find_issuers",
     "ignore",
     "ignore_cards",
+    "is_covered",
+    "issue",
+    "list_grants",
+    "list_overdue",
     "list_reinstating_problems",
     "plan_access",
     "plan_import",
@@ -102,6 +142,8 @@ __all__ = [
     "reopen_cards",
     "retry_deadlocks",
     "revert",
+    "review",
+    "review_front_end",
     "revoke",
     "revoke_many",
     "revoke_origin",
@@ -110,4 +152,6 @@ __all__ = [
     "trust_card",
     "trust_many",
     "trust_wishes",
+    "wait_for",
+    "withdraw",
 ]

@@ -14,7 +14,9 @@ from django_cors_guard.models import (
     ApiGroup,
     Environment,
     FrontEnd,
+    OriginIssuer,
     OriginUsage,
+    ParityDifference,
     PolicyChange,
     RejectedOrigin,
     Rejection,
@@ -29,8 +31,8 @@ ACTIVE, GONE, NEW = "https://app.example.com", "https://gone.example.com", "http
 FORBIDDEN, NOT_ALLOWED, OK = 403, 405, 200
 
 #: Models whose rows people write, and those that only the guard writes.
-WRITTEN: Final[tuple[Any, ...]] = (ApiGroup, Environment, FrontEnd, TrustedOrigin)
-LOGS: Final[tuple[Any, ...]] = (OriginUsage, PolicyChange, RejectedOrigin, Rejection)
+WRITTEN: Final[tuple[Any, ...]] = (ApiGroup, Environment, FrontEnd, OriginIssuer, TrustedOrigin)
+LOGS: Final[tuple[Any, ...]] = (OriginUsage, ParityDifference, PolicyChange, RejectedOrigin, Rejection)
 
 
 def name_of(model: Any) -> str:
@@ -83,12 +85,19 @@ def _standard(model: Any, *, is_written: bool) -> dict[str, Page]:
 
 
 STANDARD: Final[Mapping[str, Page]] = {
-    name: page for model in (*WRITTEN, *LOGS) for name, page in _standard(model, is_written=model in WRITTEN).items()
+    **{
+        name: page
+        for model in (*WRITTEN, *LOGS)
+        for name, page in _standard(model, is_written=model in WRITTEN).items()
+    },
+    # Nobody hands on a right that he does not have.
+    "originissuer_add": Page(("add_originissuer", "add_trustedorigin")),
 }
 
 OWN: Final[Mapping[str, Page]] = {
     "overview": Page(("view_trustedorigin",)),
     "access": Page(("view_trustedorigin",)),
+    "review": Page(("view_trustedorigin",)),
     "check": Page(("view_trustedorigin", "view_environment")),
     "receipt": Page(("view_trustedorigin",), query=lambda: {"revision": revoked().revision}),
     "export": Page(("view_trustedorigin",)),
@@ -194,6 +203,17 @@ def _tick(origin: str, *, on: bool) -> Callable[[Client], Response]:
     return do
 
 
+def _mark_reviewed(client: Client) -> Response:
+    ticked = {"step": "save", "reason": "Looked at", "_selected_action": [grant(ACTIVE).pk]}
+    return post(client, url("review"), ticked)
+
+
+def _review_front_end(client: Client) -> Response:
+    """Of all that belongs to the front end."""
+    address = f"{url('review')}?look_at={first(FrontEnd).slug}"
+    return post(client, address, {"step": "front_end", "reason": "Looked at", "next_review_by": "2990-01-01"})
+
+
 def _import(client: Client) -> Response:
     lines = f"environment,api_group,origin\nproduction,public,{NEW}\n"
     page = post(client, url("import"), {"text": lines})
@@ -210,7 +230,7 @@ def _environment(rows: Callable[[], dict[str, Any]] = dict, **values: Any) -> Ca
 
 def _group(**values: Any) -> Callable[[], dict[str, Any]]:
     rows = {"routes-TOTAL_FORMS": "0", "routes-INITIAL_FORMS": "0"}
-    lists = {"allow_methods": "GET", "allow_headers": "", "expose_headers": "", "max_age": "600"}
+    lists = {"allow_methods": "GET", "allow_headers": "", "expose_headers": "", "max_age": "600", "isolate": "off"}
     return lambda: {"name": "Name", "description": "", **lists, **rows, **values}
 
 
@@ -221,6 +241,21 @@ def _row(prefix: str, **values: Any) -> dict[str, Any]:
 
 def _mode_of(group: ApiGroup) -> dict[str, Any]:
     return _row("group_modes", api_group=group.pk, mode="monitor")
+
+
+def _issuer(**values: Any) -> dict[str, Any]:
+    """What a person fills in of an issuer in production."""
+    return {
+        "user": first(OriginIssuer).user.get_username(),
+        "environment": first(Environment).pk,
+        "api_groups": [first(ApiGroup).pk],
+        "front_end": "",
+        "host_prefix": "deploy-preview-",
+        "host_suffix": "--mysite.netlify.app",
+        "max_ttl": "14d",
+        "max_active": "50",
+        **values,
+    }
 
 
 def _spare(model: Any) -> Any:
@@ -266,6 +301,10 @@ DEEDS: Final[Mapping[str, Deed]] = {
     ),
     "tick": Deed("access", ("view_trustedorigin", "add_trustedorigin"), _tick("https://other.example.com", on=True)),
     "clear": Deed("access", ("view_trustedorigin", "change_trustedorigin"), _tick(ACTIVE, on=False)),
+    "mark as reviewed": Deed("review", ("view_trustedorigin", "change_trustedorigin"), _mark_reviewed),
+    "review a front end": Deed(
+        "review", ("view_trustedorigin", "change_trustedorigin", "change_frontend"), _review_front_end
+    ),
     "import": Deed("import", ("view_trustedorigin", "add_trustedorigin"), _import),
     "ignore": Deed(
         "rejectedorigin_ignore",
@@ -349,6 +388,21 @@ DEEDS: Final[Mapping[str, Deed]] = {
     ),
     "delete an API group": Deed(
         "apigroup_delete", ("delete_apigroup",), _post("apigroup_delete", lambda: _spare(ApiGroup), post="yes")
+    ),
+    "add an issuer": Deed(
+        "originissuer_add",
+        ("add_originissuer", "add_trustedorigin"),
+        _save("originissuer_add", lambda: _issuer(slug="new")),
+    ),
+    "change an issuer": Deed(
+        "originissuer_change",
+        ("change_originissuer", "add_trustedorigin"),
+        _save("originissuer_change", lambda: _issuer(max_active="7"), lambda: first(OriginIssuer)),
+    ),
+    "delete an issuer": Deed(
+        "originissuer_delete",
+        ("delete_originissuer",),
+        _post("originissuer_delete", lambda: first(OriginIssuer), post="yes"),
     ),
     "revert": Deed(
         "policychange_revert",

@@ -1,8 +1,10 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from django_cors_guard import services
 from django_cors_guard.models import ApiGroup, ApiRoute, Environment, PolicyChange, TrustedOrigin
@@ -15,6 +17,7 @@ from tests.factories import (
     EnvironmentFactory,
     FrontEndFactory,
     GroupModeFactory,
+    RejectionTallyFactory,
     TrustedOriginFactory,
     user_with,
 )
@@ -30,6 +33,7 @@ def filled_in(*routes: tuple[str, str], **values: Any) -> dict[str, Any]:
         "allow_headers": "authorization, content-type",
         "expose_headers": "",
         "max_age": "600",
+        "isolate": "off",
         "why": "",
         "routes-TOTAL_FORMS": len(routes),
         "routes-INITIAL_FORMS": "0",
@@ -273,6 +277,31 @@ def test_switching_credentials_off_says_whose_calls_fail(operator: Client, billi
     assert "1 active trusted origin goes on without cookies" in question(page)
 
 
+def test_trusting_a_group_for_csrf_says_who_may_send_changes_before_it_is_saved(
+    operator: Client, billing: ApiGroup
+) -> None:
+    TrustedOriginFactory.create(api_group=billing)
+    data = filled_in(allow_credentials="on", trusted_for_csrf="on", **existing(ApiRoute.objects.get()))
+    page = post(operator, url(CHANGE, billing.pk), data)
+    assert asked(page) == ["csrf_on"]
+    assert "1 active trusted origin may then also send what changes something with" in question(page)
+    assert saved(post(operator, url(CHANGE, billing.pk), {**data, "understood": token(page)}))
+    assert ApiGroup.objects.get().trusted_for_csrf
+
+    page = post(operator, url(CHANGE, billing.pk), {**data, "trusted_for_csrf": ""})
+    assert asked(page) == ["csrf_off"]
+    assert "1 active trusted origin may still read, but Django refuses what its pages send" in question(page)
+
+
+def test_group_without_credentials_is_not_trusted_for_csrf(operator: Client, billing: ApiGroup) -> None:
+    ApiGroup.objects.update(trusted_for_csrf=True)
+    data = filled_in(trusted_for_csrf="on", **existing(ApiRoute.objects.get()))
+    page = post(operator, url(CHANGE, billing.pk), data)
+    assert not saved(page)
+    assert "“Trusted for CSRF” without “allow credentials” would mean nothing" in text(page)
+    assert ApiGroup.objects.get().allow_credentials
+
+
 def test_opening_a_group_says_what_the_world_may_read_and_that_revoking_does_nothing(
     operator: Client, public: ApiGroup, grants: None
 ) -> None:
@@ -386,6 +415,9 @@ def test_what_a_switch_means_stands_beside_it_before_it_is_flipped(
     assert "cors-guard-when-on" in beside
     assert "4 active trusted origins (front ends: 2, patterns: 1) will be able to act" in beside
     assert "1 http origin may not have credentials" in beside
+    beside = page.partition('id="id_trusted_for_csrf_helptext"')[2].partition("form-row")[0]
+    assert "cors-guard-when-on" in beside
+    assert "4 active trusted origins may then also send what changes something" in beside
     beside = page.partition('id="id_any_origin_helptext"')[2].partition("form-row")[0]
     assert "9 URL patterns" in beside
     assert "1 origin that was revoked may read again" in beside
@@ -621,3 +653,77 @@ def test_stored_values_of_any_kind_break_no_page(operator: Client, public: ApiGr
         ).status_code
         == 302
     )
+
+
+# --- isolation --------------------------------------------------------------------------------------------------------
+
+
+def test_isolation_timing_and_resource_policy_are_saved_and_listed(operator: Client) -> None:
+    data = filled_in(slug="shop", isolate="monitor", timing_allow_origin="on", cross_origin_resource_policy="same-site")
+    # A resource policy stops what nothing records.
+    page = post(operator, url(ADD), data)
+    assert asked(page) == ["resources_kept"]
+    confirm(operator, url(ADD), data)
+    group = ApiGroup.objects.get()
+    assert (group.isolate, group.timing_allow_origin, group.cross_origin_resource_policy) == (
+        "monitor",
+        True,
+        "same-site",
+    )
+    assert 'class="field-isolation">monitor</td>' in operator.get(url(LIST), {"isolate__exact": "monitor"}).text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "codes"),
+    [
+        ("off", "monitor", []),
+        ("monitor", "off", []),
+        ("off", "enforce", ["isolation_on", "isolation_unwatched"]),
+        ("monitor", "enforce", ["isolation_on"]),
+        ("enforce", "monitor", ["isolation_off"]),
+        ("enforce", "off", ["isolation_off"]),
+    ],
+)
+def test_isolating_asks_where_somebody_may_be_stopped(
+    operator: Client, public: ApiGroup, before: str, after: str, codes: list[str]
+) -> None:
+    ApiGroup.objects.update(isolate=before)
+    page = post(operator, url(CHANGE, public.pk), filled_in(isolate=after, **existing(ApiRoute.objects.get())))
+    assert (asked(page) if codes else []) == codes
+    if not codes:
+        assert ApiGroup.objects.get().isolate == after
+
+
+def test_how_many_would_be_stopped_is_shown_before_it_enforces(operator: Client, public: ApiGroup) -> None:
+    now = timezone.now()
+    RejectionTallyFactory.create(hour=now, api_group="public", reason="cross_site", count=1234)
+    RejectionTallyFactory.create(hour=now, api_group="public", reason="unknown_origin", count=7)
+    RejectionTallyFactory.create(hour=now, api_group="billing", reason="cross_site", count=9)
+    RejectionTallyFactory.create(hour=now - timedelta(days=8), api_group="public", reason="cross_site", count=5)
+    ApiGroup.objects.update(isolate="monitor")
+    page = operator.get(url(CHANGE, public.pk))
+    log = f"{url('rejection_changelist')}?api_group=public&amp;reason=cross_site"
+    assert f'<p id="isolation-recorded"><a href="{log}">In the last 7 days 1234 requests' in page.text
+    data = filled_in(isolate="enforce", **existing(ApiRoute.objects.get()))
+    assert "1234 such requests were recorded" in question(post(operator, url(CHANGE, public.pk), data))
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "says"),
+    [
+        pytest.param({"isolate": "perhaps"}, "isolate", "Select a valid choice", id="unknown isolation"),
+        pytest.param(
+            {"cross_origin_resource_policy": "all"},
+            "cross_origin_resource_policy",
+            "Select a valid choice",
+            id="unknown resource policy",
+        ),
+        pytest.param({"isolate": "monitor", "any_origin": "on"}, "__all__", "Switch one of them off", id="any origin"),
+    ],
+)
+def test_isolation_that_makes_no_sense_is_refused(
+    operator: Client, values: dict[str, str], field: str, says: str
+) -> None:
+    page = post(operator, url(ADD), filled_in(slug="shop", **values))
+    assert says in " ".join(errors(page)[field])
+    assert not ApiGroup.objects.exists()

@@ -152,6 +152,14 @@ def test_check_of_a_revoked_origin_says_by_whom_and_that_it_gets_403(operator: C
     assert url("trustedorigin_revoke", grant.pk) not in page.content.decode()
 
 
+def test_check_of_a_change_with_cookies_says_what_comes_of_csrf(operator: Client, public: ApiGroup) -> None:
+    TrustedOriginFactory.create(origin=ORIGIN)
+    assert 'id="csrf"' not in ask(operator, method="POST").content.decode()
+    ApiGroup.objects.update(allow_credentials=True)
+    page = ask(operator, method="POST").content.decode()
+    assert 'id="csrf">left to Django: the API group is not trusted for CSRF <code>not_offered</code>' in page
+
+
 def test_check_names_the_nearest_trusted_thing_and_links_it(operator: Client) -> None:
     near = TrustedOriginFactory.create(origin=ORIGIN)
     page = ask(operator, origin="http://app.example.com")
@@ -622,3 +630,82 @@ def test_curl_of_a_hostile_question_is_one_argument_each(operator: Client) -> No
     assert done.stdout.splitlines() == [
         "-i", "-H", "Origin: https://x'; touch /tmp/x; '", "http://testserver/api/public/$(id)%60id%60",
     ]  # fmt: skip
+
+
+# --- requests without Origin ------------------------------------------------------------------------------------------
+
+IMAGE = "Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image"
+LINK = "sec-fetch-site:cross-site\nsec-fetch-mode: navigate\nX-Own"
+
+
+@pytest.mark.parametrize(
+    ("isolate", "mode", "headers", "word", "says"),
+    [
+        pytest.param("enforce", "enforce", IMAGE, "refused", "what pages of other sites load gets 403", id="image"),
+        pytest.param("enforce", "block", IMAGE, "refused", "what pages of other sites load gets 403", id="in block"),
+        pytest.param("enforce", "monitor", IMAGE, "watched", "Mode monitor only records", id="mode monitor"),
+        pytest.param("monitor", "enforce", IMAGE, "watched", "isolation only records: the view runs", id="monitored"),
+        pytest.param("off", "enforce", IMAGE, "allowed", "nothing that CORS has a say in", id="not isolated"),
+        pytest.param("enforce", "enforce", LINK, "allowed", "nothing that CORS has a say in", id="link"),
+    ],
+)
+def test_check_of_what_has_no_origin_shows_the_very_answer(
+    operator: Client, isolate: str, mode: str, headers: str, word: str, says: str
+) -> None:
+    ApiGroup.objects.update(isolate=isolate, cross_origin_resource_policy="same-site")
+    set_mode(mode)
+    page = ask(operator, origin="", headers=headers)
+    assert outcome(page) == word
+    assert says in text(page)
+    assert "A request without Origin" in text(page)
+    assert f'<dd id="isolation">{isolate}</dd>' in page.content.decode()
+    fields = dict(line.split(":", 1) for line in headers.splitlines() if ":" in line)
+    sent = Client().get(PATH, headers={name: value.strip() for name, value in fields.items()})
+    shown = shown_head(page, "request")
+    status = shown.pop(0).split()[1] if shown and shown[0].startswith("HTTP") else ""
+    assert status == ("403" if sent.status_code == 403 else "")
+    names = {line.partition(":")[0] for line in shown}
+    assert set(shown) == {f"{name}: {sent[name]}" for name in names}
+    assert ("Cross-Origin-Resource-Policy" in names) is (mode != "monitor")
+
+
+def test_check_of_what_has_no_origin_offers_no_trust_but_curl_and_the_group(operator: Client, public: ApiGroup) -> None:
+    ApiGroup.objects.update(isolate="enforce")
+    page = ask(operator, origin="", headers=IMAGE)
+    assert "Origin" not in curl_of(page, "request")
+    assert "-H 'Sec-Fetch-Site: cross-site' -H 'Sec-Fetch-Mode: no-cors'" in curl_of(page, "request")
+    assert page.context["fetch"] == ""
+    steps = {step.id: step.url for step in page.context["steps"]}
+    assert set(steps) == {"group-step", "rejections-link"}
+    assert steps["rejections-link"].endswith("?environment=production&api_group=public&reason=cross_site")
+    assert operator.get(steps["rejections-link"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("row", "sent"),
+    [
+        pytest.param({"kind": "no_cors"}, "Sec-Fetch-Dest: image", id="image"),
+        pytest.param({"kind": "navigation"}, "Sec-Fetch-Dest: object", id="object"),
+        pytest.param({"kind": "navigation", "method": "POST"}, "Sec-Fetch-Mode: navigate", id="form"),
+        pytest.param({"kind": "actual"}, "Sec-Fetch-Mode: cors", id="CORS without Origin"),
+    ],
+)
+def test_rejection_by_isolation_is_explained_right_away(operator: Client, row: dict[str, str], sent: str) -> None:
+    ApiGroup.objects.update(isolate="enforce")
+    rejection = RejectionFactory.create(**{"origin": "", "reason": "cross_site", "path": PATH, **row})
+    page = operator.get(check_url(rejection))
+    assert outcome(page) == "refused"
+    assert page.context["found"].reason == "cross_site"
+    assert sent in curl_of(page, "request")
+    assert "these are some that fit" in text(page)
+
+
+def test_rejection_by_isolation_that_was_not_kept_has_nothing_to_explain(operator: Client) -> None:
+    row = RejectionFactory.create(origin="", path="", method="", kind="", reason="cross_site", overflow=True)
+    page = operator.get(check_url(row))
+    assert "found" not in page.context
+
+
+def test_name_of_a_fetch_header_without_a_value_is_still_refused(operator: Client) -> None:
+    page = ask(operator, headers="sec-fetch-site")
+    assert "set by the browser alone" in str(errors(page)["headers"])

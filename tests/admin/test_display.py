@@ -10,6 +10,7 @@ from django_cors_guard.core.policy import OWN_GROUP
         pytest.param("https://app.example.com", "https://app.example.com", id="plain"),
         pytest.param("a\u202eb\u200b", "a\\u202eb\\u200b", id="direction and zero-width marks"),
         pytest.param("a\x00\n", "a\\x00\\n", id="control characters"),
+        pytest.param("«\u00a0null\u202f»", "« null »", id="spaces that keep a line together"),
         pytest.param("x" * 80, "x" * 80, id="as long as may be"),
         pytest.param("x" * 81, "x" * 79 + "…", id="too long"),
     ],

@@ -12,25 +12,18 @@ from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.test import Client
 
-from django_cors_guard import services
 from django_cors_guard.api.urls import urlpatterns
 from django_cors_guard.management.subcommands import SUBCOMMANDS
 from django_cors_guard.models import (
-    ApiGroup,
     ApiRoute,
     Environment,
     GroupMode,
-    OriginUsage,
-    TrustedOrigin,
 )
-from django_cors_guard.models.rejection import CardStatus
 from django_cors_guard.roles import ROLES, Role
 from tests.admin.conftest import login
 from tests.admin.gates import (
-    ACTIVE,
     DEEDS,
     FORBIDDEN,
-    GONE,
     LOGS,
     NOT_ALLOWED,
     OK,
@@ -46,20 +39,14 @@ from tests.admin.gates import (
 )
 from tests.admin.pages import post, revision, said, text, url
 from tests.factories import (
-    NOW,
-    ApiGroupFactory,
-    EnvironmentFactory,
-    FrontEndFactory,
-    GroupModeFactory,
-    RejectedOriginFactory,
-    RejectionFactory,
-    TrustedOriginFactory,
     user_with,
 )
 
+pytestmark = pytest.mark.usefixtures("one_of_everything")
+
 MODELS: list[Any] = [*WRITTEN, *LOGS]
 VIEWER, TRIAGER, OPERATOR, OWNER = ROLES
-DOCUMENT = Path(__file__).parents[2] / "docs" / "permissions.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "permissions.md"
 
 #: To whom a page is closed, it need not tell whether it takes posts.
 CLOSED = {FORBIDDEN, NOT_ALLOWED}
@@ -68,26 +55,6 @@ ALL_OF_THEM = (*OWNER.permissions, "delete_trustedorigin")
 each_page = pytest.mark.parametrize("name", PAGES)
 each_deed = pytest.mark.parametrize("deed", DEEDS.values(), ids=list(DEEDS))
 each_role = pytest.mark.parametrize("role", ROLES, ids=[role.name for role in ROLES])
-
-
-@pytest.fixture(autouse=True)
-def rows(production: Environment, public: ApiGroup) -> None:
-    """One row of everything, in production; of trusted origins a revoked one, too, and of cards an ignored one."""
-    grant = TrustedOriginFactory.create(origin=ACTIVE, front_end=FrontEndFactory.create())
-    services.revoke(TrustedOriginFactory.create(origin=GONE), reason="x")
-    GroupModeFactory.create()
-    RejectionFactory.create()
-    RejectedOriginFactory.create()
-    RejectedOriginFactory.create(origin="https://ignored.example.net", status=CardStatus.IGNORED)
-    OriginUsage.objects.create(
-        trusted_origin=grant, origin=grant.origin, method="GET", count=1, first_seen=NOW, last_seen=NOW
-    )
-    # What can be deleted, for nothing belongs to it; and an origin that is trusted elsewhere alone.
-    spare, group = EnvironmentFactory.create(slug="spare"), ApiGroupFactory.create(slug="spare")
-    TrustedOriginFactory.create(origin="https://other.example.com", environment=production, api_group=group).delete()
-    TrustedOriginFactory.create(origin="https://other.example.com", environment=spare, api_group=public)
-    TrustedOrigin.objects.filter(environment=spare).update(environment=production)
-    FrontEndFactory.create(slug="spare")
 
 
 def everything() -> dict[str, Any]:

@@ -118,3 +118,16 @@ def test_page_leads_to_the_check_of_its_request(operator: Client, viewer: User) 
     assert f"{link}{row.pk}" in operator.get(url(CHANGE, row.pk)).content.decode()
     assert link not in operator.get(url(CHANGE, overflow.pk)).content.decode()
     assert link not in login(viewer).get(url(CHANGE, row.pk)).content.decode()
+
+
+def test_rejection_by_isolation_is_worded_and_found_by_its_reason(operator: Client) -> None:
+    row = RejectionFactory.create(origin="", reason="cross_site", kind="no_cors", method="GET", path="/api/x")
+    other = RejectionFactory.create(origin="", reason="malformed_origin")
+    listed = operator.get(url("rejection_changelist"), {"reason": "cross_site"})
+    assert "(no Origin)" in text(listed)
+    assert "another site sent it without Origin" in text(listed)
+    assert [found.pk for found in listed.context["cl"].result_list] == [row.pk]
+    page = operator.get(url("rejection_change", row.pk))
+    assert "(no Origin)" in text(page)
+    assert "Trust this origin" not in text(page)
+    assert "(empty)" in text(operator.get(url("rejection_change", other.pk)))

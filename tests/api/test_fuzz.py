@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from django_cors_guard.models import ApiGroup, Environment
 from tests.api.conftest import Api, MakeApi
 from tests.factories import RejectedOriginFactory, RejectionFactory, TrustedOriginFactory
+from tests.issuing import make_issuer
 
 ALL = (
     "view_rejection", "view_rejection_pii", "view_trustedorigin", "add_trustedorigin", "change_trustedorigin",
@@ -40,7 +41,7 @@ JSON_VALUES = st.recursive(
 )
 FIELDS = st.sampled_from(
     ["origin", "environment", "api_group", "note", "expires_at", "front_end", "reason", "environments", "api_groups",
-     "path", "method", "headers", "host", "id", "revision", ""]
+     "path", "method", "headers", "host", "id", "revision", "ttl", "revoke", ""]
 )  # fmt: skip
 BODIES = st.one_of(
     st.dictionaries(FIELDS, JSON_VALUES, max_size=8).map(json.dumps),
@@ -63,6 +64,13 @@ def everything(api: MakeApi, production: Environment, public: ApiGroup) -> Api:
     RejectedOriginFactory.create()
     TrustedOriginFactory.create(environment=production, api_group=public, origin="https://app.example.com")
     return api(*ALL)
+
+
+@pytest.fixture
+def issuer(production: Environment, public: ApiGroup) -> Api:
+    """An account of CI without any permission, to which the sampled origin belongs."""
+    made = make_issuer(host_prefix="", host_suffix=".example.com", api_groups=[public])
+    return Api(made.user)
 
 
 def judge(response: Any) -> None:
@@ -100,6 +108,28 @@ def test_any_query_string_gets_a_documented_answer(path: str, query: list[tuple[
 )  # fmt: skip
 def test_any_body_gets_a_documented_answer(path: str, body: str | bytes, everything: Api) -> None:
     judge(everything.send("POST", path, body))
+
+
+@bounded
+@given(method=st.sampled_from(["PUT", "DELETE"]), body=BODIES, is_issuer=st.booleans())
+def test_any_body_by_origin_gets_a_documented_answer(
+    method: str, body: str | bytes, is_issuer: bool, everything: Api, issuer: Api
+) -> None:
+    judge((issuer if is_issuer else everything).send(method, "trusted-origins/by-origin/", body))
+
+
+@bounded
+@given(
+    query=st.lists(
+        st.tuples(
+            st.sampled_from(["origin", "environment", "api_group", "reason", "revoke", "nonsense"]), QUERY_VALUES
+        ),
+        max_size=5,
+    )
+)
+def test_any_address_by_origin_gets_a_documented_answer(query: list[tuple[str, bytes]], issuer: Api) -> None:
+    encoded = "&".join(f"{quote_from_bytes(name.encode())}={quote_from_bytes(value)}" for name, value in query)
+    judge(issuer.send("DELETE", f"trusted-origins/by-origin/?{encoded}"))
 
 
 @bounded

@@ -121,7 +121,11 @@ def call(everything: Api, path: str, method: str, operation: Any) -> Any:
     if "{id}" in short:
         listed = everything.get(short.split("{")[0]).json()["results"]
         short = short.replace("{id}", str(listed[0]["id"]))
-    return everything.get(short) if method == "get" else everything.post(short, EXAMPLES[operation["operationId"]])
+    if method == "get":
+        return everything.get(short)
+    if method == "delete":
+        return everything.send("DELETE", f"{short}?origin=https://app.example.com")
+    return everything.send(method.upper(), short, json.dumps(EXAMPLES[operation["operationId"]]))
 
 
 def test_bodies_all_have_an_example(schema: Any) -> None:
@@ -136,6 +140,8 @@ def test_bodies_all_have_an_example(schema: Any) -> None:
         pytest.param("cors_guard_rejection_retrieve", {"404"}, id="single"),
         pytest.param("cors_guard_trusted_origin_create", {"201", "409", "413"}, id="trust"),
         pytest.param("cors_guard_rejected_origin_trust", {"201", "404", "409", "413"}, id="trust a card"),
+        pytest.param("cors_guard_by_origin_issue", {"201", "409", "413"}, id="issue"),
+        pytest.param("cors_guard_by_origin_withdraw", {"413"}, id="withdraw"),
         pytest.param("cors_guard_check_check", {"413"}, id="check"),
     ],
 )
@@ -216,7 +222,7 @@ def judge(schema: Any) -> Judge:
 OPERATIONS: Final = sorted(
     f"{method} {pattern.pattern}"
     for pattern in urls.urlpatterns
-    for method in ("get", "post")
+    for method in ("get", "post", "put", "delete")
     if method in pattern.callback.actions  # type: ignore[attr-defined]  # as above
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ SIZES: Final[dict[str, ViewportSize]] = {
     "phone": {"width": 375, "height": 800},
 }
 STRICT: Final = "tests.browser.strict_settings"
+#: Many times REFRESH_SECONDS.
+SETTLE_SECONDS: Final = 20.0
 UNFOLD: Final = "tests.browser.unfold_settings"
 #: What axe-core calls these keeps people out.
 GRAVE: Final = frozenset({"serious", "critical"})
@@ -51,6 +54,14 @@ class Desk:
         response = self.page.goto(f"{self.origin}{path}")
         assert response is not None
         assert response.status == 200, f"{path}: {response.status}"
+
+    def visit_until(self, path: str, selector: str) -> None:
+        """Open a page until it shows ``selector``: a server hears of another process's write within a second or two."""
+        deadline = monotonic() + SETTLE_SECONDS
+        self.visit(path)
+        while not self.page.locator(selector).count() and monotonic() < deadline:
+            self.page.wait_for_timeout(200)
+            self.visit(path)
 
     def user(self, name: str, *codenames: str) -> None:
         """Go on as a staff user who has these permissions of the app."""

@@ -153,7 +153,7 @@ def test_overview_of_a_guard_that_guards_nothing_warns(desk: Desk) -> None:
         ApiRoute.objects.all().delete()
         """
     )
-    desk.visit(OVERVIEW)
+    desk.visit_until(OVERVIEW, "#troubles li")
     expect(page.locator("#troubles li")).to_have_count(2, timeout=5000)
     expect(page.locator("#troubles")).to_contain_text("“local” is not in the database")
     look(desk, "overview-troubles")

@@ -22,6 +22,7 @@ PAGES = {
     "revoke": "trustedorigin/1/revoke/",
     "revoke-everywhere": "trustedorigin/1/revoke-everywhere/",
     "access": "trustedorigin/access/",
+    "review": "trustedorigin/review/",
     "check": "trustedorigin/check/?origin=https://portal.example.com&path=/api/billing/invoices",
     "import": "trustedorigin/import/",
     "history": "policychange/",

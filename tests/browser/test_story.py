@@ -1,21 +1,12 @@
 """An operator trusts an origin, and a browser gets through; revokes it, and it does not: with nothing faked."""
 
-import os
 import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.servers import (
-    SERVERS,
-    Api,
-    free_port,
-    manage,
-    scratch_database,
-    serving_api,
-    serving_front_end,
-)
+from tests.servers import SERVERS, Api, serving_story
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -69,17 +60,8 @@ def reinstate(page: Page, api: Api, origin: str, group: str) -> None:
 
 @pytest.mark.parametrize("server", list(SERVERS))
 def test_trust_revoke_and_reinstate_reach_every_worker(browser: BrowserContext, server: str, tmp_path: Path) -> None:
-    api_port, portal_port, stranger_port = free_port(), free_port(), free_port()
-    with scratch_database(f"cors_guard_story_{server}_{os.getpid()}") as database_url:
-        manage(database_url, "demo", "--no-serve", "--trusted-port", f"{portal_port}")
-        with (
-            serving_api(server, database_url, api_port, tmp_path / "server.log") as api,
-            serving_front_end("Portal", portal_port, api.origin) as portal,
-            serving_front_end("Stranger", stranger_port, api.origin) as stranger,
-        ):
-            tell_the_story(browser, api, portal, stranger)
-        log = api.log.read_text(errors="replace")
-        assert "Traceback" not in log, log[-3000:]
+    with serving_story(server, "story", tmp_path) as (api, portal, stranger):
+        tell_the_story(browser, api, portal, stranger)
 
 
 def tell_the_story(browser: BrowserContext, api: Api, portal: str, stranger: str) -> None:

@@ -1,7 +1,7 @@
 """Relatives and look-alikes: a few texts are picked out of many, and none that would have been nearer is missed."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from django_cors_guard.core.explain import Candidate, find_nearest, hosts_to_search
@@ -81,6 +81,8 @@ def test_find_kin_of_several_keeps_them_apart() -> None:
     raw=st.one_of(ORIGINS, ORIGINS, NEARLY_ORIGINS),
     trusted=st.lists(ORIGINS.filter(lambda text: parse_canonical(text) is not None), max_size=6, unique=True),
 )
+@example(raw="https://com", trusted=["https://example.com"])
+@example(raw="https://app.intranet", trusted=["https://intranet"])
 def test_nothing_nearer_is_left_out(raw: str, trusted: list[str]) -> None:
     searched = [text for text in hosts_to_search(raw) if text in trusted]
     picked = list(dict.fromkeys([*searched, *find_kin([raw], trusted).get(raw, ())]))

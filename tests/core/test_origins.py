@@ -16,6 +16,7 @@ from django_cors_guard.core.origins import (
     OriginRules,
     ProblemCode,
     check_rules,
+    is_plain_https,
     parse_canonical,
     parse_origin,
 )
@@ -570,6 +571,71 @@ def test_parse_canonical_agrees_with_the_strict_parser(text: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
+def _passes_plain(text: str) -> bool:
+    """Whether the quick way is allowed to take ``text``: by the strict parser, and by every rule there is."""
+    parsed = parse_origin(text)
+    origin = parsed.origin
+    return (
+        not parsed.mended
+        and origin is not None
+        and (origin.kind, origin.scheme, origin.port) == (OriginKind.EXACT, "https", None)
+        and not check_rules(origin, OriginRules())
+        and not check_rules(origin, OriginRules(credentials=True))
+    )
+
+
+#: Hosts close to everything that the quick way must leave to the parser.
+CLOSE_HOSTS = st.lists(
+    st.one_of(
+        st.text("ax019-_", min_size=1, max_size=4),
+        st.sampled_from(["xn--bcher-kva", "xn--", "xn--a", "ab--c", "localhost", "0x7f", "0x", "127", "1", "com", ""]),
+        st.integers(62, 65).map(lambda size: "a" * size),
+    ),
+    min_size=1,
+    max_size=6,
+).map(".".join)
+
+
+@given(st.one_of(SENT_ORIGINS, NEARLY_ORIGINS, ANY_TEXT, CLOSE_HOSTS.map("https://{}".format)))
+@settings(max_examples=1000)
+def test_quick_way_takes_nothing_that_the_strict_one_would_not(text: str) -> None:
+    if is_plain_https(text):
+        assert _passes_plain(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "taken"),
+    [
+        pytest.param("app.example.com", True, id="plain"),
+        pytest.param("a_b.-c-.example", True, id="underscore and outer hyphens"),
+        pytest.param("1.example.com", True, id="number first"),
+        pytest.param("127.0.0.1", False, id="address"),
+        pytest.param("app.0x7f", False, id="hexadecimal last"),
+        pytest.param("xn--bcher-kva.example", False, id="punycode first"),
+        pytest.param("app.xn--p1ai", False, id="punycode last"),
+        pytest.param("localhost", False, id="localhost"),
+        pytest.param("app.localhost", False, id="below localhost"),
+        pytest.param("localhost.example", True, id="localhost first"),
+        pytest.param(f"{LONG_LABEL}.com", True, id="longest label"),
+        pytest.param(f"{LONG_LABEL}a.com", False, id="label too long"),
+        pytest.param(f"a.{LONG_LABEL}", True, id="longest last label"),
+        pytest.param(f"a.{LONG_LABEL}a", False, id="last label too long"),
+        pytest.param(LONG_HOST, True, id="longest host"),
+        pytest.param(f"a{LONG_HOST}", False, id="host too long"),
+        pytest.param("app.example.com:8443", False, id="port"),
+        pytest.param("app.example.com.", False, id="trailing dot"),
+        pytest.param("app..example.com", False, id="empty label"),
+        pytest.param("*.example.com", False, id="pattern"),
+        pytest.param("App.example.com", False, id="upper case"),
+        pytest.param("app.example.com\n", False, id="line end"),
+    ],
+)
+def test_quick_way_knows_its_limits(host: str, taken: bool) -> None:
+    text = f"https://{host}"
+    assert is_plain_https(text) is taken
+    assert not taken or _passes_plain(text)
+
+
 @given(st.one_of(ANY_TEXT, NEARLY_ORIGINS, ANY_TEXT.map("https://".__add__), ANY_TEXT.map("app://".__add__)))
 def test_parse_origin_any_text_gives_an_origin_or_sound_problems(text: str) -> None:
     parsed = parse_origin(text)

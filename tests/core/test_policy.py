@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
+from django_cors_guard.core.compilation import MAX_LEFT_OUT, compile_policy
 from django_cors_guard.core.decision import Mode, PlainFacts, Reason
 from django_cors_guard.core.policy import (
     CLOCK_SLACK,
     DAY,
     FOREVER,
-    MAX_LEFT_OUT,
     EnvironmentRow,
     GrantRow,
     GroupRow,
@@ -15,7 +15,6 @@ from django_cors_guard.core.policy import (
     PolicySource,
     RouteRow,
     check_group,
-    compile_policy,
     normalise_host,
 )
 

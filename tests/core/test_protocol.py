@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_cors_guard.core.answers import UNGUARDED
+from django_cors_guard.core.compilation import compile_policy
 from django_cors_guard.core.decision import Decision, Kind, Mode, PlainFacts, Reason
-from django_cors_guard.core.policy import EnvironmentRow, GroupRow, Policy, PolicySource, RouteRow, compile_policy
+from django_cors_guard.core.policy import EnvironmentRow, GroupRow, Policy, PolicySource, RouteRow
 from django_cors_guard.core.protocol import decide, kind_of
 
 NOW = 1_800_000_000.0

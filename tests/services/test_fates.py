@@ -157,6 +157,25 @@ def test_what_is_foretold_of_credentials_is_what_saving_the_group_does(
         assert told.values["patterns"] == sum("*" in grant.origin for grant in active)
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_trusting_for_csrf_concerns_the_grants_in_force(
+    production: Environment, billing: ApiGroup, is_on: bool
+) -> None:
+    for _ in range(3):
+        TrustedOriginFactory.create(api_group=billing)
+    services.revoke(TrustedOriginFactory.create(api_group=billing), reason="x")
+    TrustedOriginFactory.create()  # another group's
+    ApiGroup.objects.filter(pk=billing.pk).update(trusted_for_csrf=not is_on)
+    before, after = ApiGroup.objects.get(pk=billing.pk), ApiGroup.objects.get(pk=billing.pk)
+    after.trusted_for_csrf = is_on
+
+    weighed = weigh_group(before, after, routes_before=[], routes_after=[])
+
+    code = ConsequenceCode.CSRF_ON if is_on else ConsequenceCode.CSRF_OFF
+    assert [(found.code, found.count) for found in weighed.consequences] == [(code, 3)]
+    assert weighed.is_grave
+
+
 def test_front_ends_are_counted_once(production: Environment, public: ApiGroup) -> None:
     shop, desk = FrontEndFactory.create(), FrontEndFactory.create(slug="desk")
     for front_end in (shop, shop, desk, None):

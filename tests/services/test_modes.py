@@ -1,16 +1,20 @@
 """What becoming stricter does to a refusal is held against the decisions themselves."""
 
+from dataclasses import replace
+
 import pytest
 
 from django_cors_guard.core.answers import ORIGIN_REFUSALS, GroupRules, prepare_answers
-from django_cors_guard.core.decision import Decision, Kind, Mode, Reason
+from django_cors_guard.core.decision import Decision, Isolation, Kind, Mode, Reason
 from django_cors_guard.core.policy import OWN_GROUP
+from django_cors_guard.models import ApiGroup
 from django_cors_guard.services.consequences.modes import (
     Effect,
     Step,
     cap,
     effect_of,
     find_steps,
+    list_isolating,
     list_modes,
     read_own_modes,
 )
@@ -92,3 +96,22 @@ def test_only_groups_whose_mode_changes_are_steps() -> None:
     after = {"a": Mode.MONITOR, "b": Mode.BLOCK, "c": Mode.ENFORCE, "new": Mode.BLOCK}
     steps = find_steps(before, after)
     assert [(step.api_group, step.is_stricter) for step in steps] == [("b", True), ("c", False)]
+
+
+@pytest.mark.parametrize("isolates", [True, False])
+def test_what_isolation_refuses_depends_on_the_mode_only_where_the_group_monitors(isolates: bool) -> None:
+    rules = GroupRules("api", isolate=Isolation.ENFORCE if isolates else Isolation.MONITOR)
+    for step in STEPS:
+        before, after = (prepare_answers(rules, mode).cross_site for mode in (step.before, step.after))
+        assert before is not None
+        assert after is not None
+        effect = effect_of(replace(step, isolates=isolates), Kind.NO_CORS, Reason.CROSS_SITE)
+        assert effect is (Effect.BLOCKED if after.status and not before.status else None)
+
+
+def test_steps_know_which_groups_isolate() -> None:
+    isolates = {"a": "enforce", "b": "monitor", "c": "off", "d": "odd"}
+    groups = [ApiGroup(slug=slug, isolate=isolate) for slug, isolate in isolates.items()]
+    before, after = dict.fromkeys(isolates, Mode.MONITOR), dict.fromkeys(isolates, Mode.ENFORCE)
+    steps = find_steps(before, after, list_isolating(groups))
+    assert [step.isolates for step in steps] == [True, False, False, True]

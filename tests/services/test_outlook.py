@@ -188,3 +188,11 @@ def test_one_group_takes_two_questions_and_reads_by_its_index(
             plan = " ".join(str(row) for row in cursor.fetchall())
         assert "cors_guard_rejection_group" in plan
         assert "TEMP B-TREE" not in plan
+
+
+def test_what_isolation_will_refuse_is_a_caller_without_origin_and_card() -> None:
+    reject(count=3, origin="", reason="cross_site", kind="no_cors")
+    found = look(Step("public", Mode.MONITOR, Mode.ENFORCE, isolates=True))
+    (caller,) = found.callers
+    assert (caller.origin, caller.count, caller.effects, caller.card) == ("", 3, ("blocked",), None)
+    assert look().total == 0, "isolation itself only monitors"

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_cors_guard.core import headers as fields
+from django_cors_guard.core.isolation import FetchMetadata, split_metadata
 from django_cors_guard.core.origins import parse_origin
 from django_cors_guard.core.problems import Problem, show
 from django_cors_guard.wording import word_mend, word_problem
@@ -46,10 +47,14 @@ class CheckForm(forms.Form):
     environment = forms.ChoiceField(label=gettext_lazy("Environment"), required=False)
     origin = forms.CharField(
         label=gettext_lazy("Origin"),
+        required=False,
         strip=False,
         max_length=fields.MAX_ORIGIN_LENGTH,
         widget=AdminTextInputWidget(attrs={"placeholder": "https://app.example.com", "spellcheck": "false"}),
-        help_text=gettext_lazy("Of the page that calls. “null” can be asked about, too."),
+        help_text=gettext_lazy(
+            "Of the page that calls. “null” can be asked about, too. Images, scripts and links have none: leave it "
+            "blank, and add a line such as “Sec-Fetch-Site: cross-site” to the request headers."
+        ),
     )
     path = forms.CharField(
         label=gettext_lazy("Path"),
@@ -88,13 +93,13 @@ class CheckForm(forms.Form):
         self._host_of_address = ""
         choices = [(item.slug, item.label) for item in environments]
         self.fields["environment"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
-        self.fields["origin"].error_messages["required"] = word_problem(Problem("empty", ""))
+        self.metadata = FetchMetadata()
 
     def clean_origin(self) -> str:
         """Take whatever a request may send, in one piece; what people do not see is not what they mean."""
         text: str = self.cleaned_data["origin"].strip(" ")
         if not text:
-            raise ValidationError(word_problem(Problem("empty", "")), code="empty")
+            return text  # ``clean`` knows whether it may be
         if len(text.encode("utf-8", "backslashreplace")) > fields.MAX_ORIGIN_LENGTH:
             raise ValidationError(word_problem(Problem("too_long", "")), code="too_long")
         if not text.isprintable():
@@ -137,8 +142,10 @@ class CheckForm(forms.Form):
         return text.upper() if text.upper() in _NORMALISED else text
 
     def clean_headers(self) -> tuple[str, ...]:
-        """Return the names in lower case, without those that take no preflight."""
-        names = read_names(self.cleaned_data["headers"])
+        """Return the names in lower case, without those that take no preflight; what browsers say is kept apart."""
+        lines = self.cleaned_data["headers"].splitlines()
+        self.metadata, _names = split_metadata(lines)
+        names = read_names("\n".join(line for line in lines if not any(split_metadata([line])[0].fields)))
         if len(names) > fields.MAX_REQUEST_HEADERS:
             words = _("These are more than %(limit)d headers.")
             raise ValidationError(words % {"limit": fields.MAX_REQUEST_HEADERS}, code="too_many")
@@ -153,6 +160,8 @@ class CheckForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("origin") == "" and self.metadata.site is None:
+            self.add_error("origin", ValidationError(word_problem(Problem("empty", "")), code="empty"))
         host = cleaned.get("host") or self._host_of_address
         if host and (len(host) > MAX_HOST or _HOST.fullmatch(host) is None):
             field = "host" if cleaned.get("host") else "path"

@@ -19,10 +19,11 @@ from django_cors_guard.admin.check.subject import find_subject
 from django_cors_guard.admin.desk import DeskPage, may, show_page
 from django_cors_guard.admin.display import shown, unicode_of, word_group
 from django_cors_guard.core.decision import Reason
+from django_cors_guard.core.isolation import FetchMetadata
 from django_cors_guard.core.origins import parse_origin
 from django_cors_guard.explanation import Answer, Explanation
 from django_cors_guard.models import ApiGroup, Environment, PolicyState
-from django_cors_guard.wording import NULL_SOURCES, word_problem, word_reason
+from django_cors_guard.wording import NULL_SOURCES, word_csrf, word_problem, word_reason
 
 #: Longest piece that is shown.
 MAX_SHOWN: Final = 255
@@ -69,7 +70,7 @@ def check(request: HttpRequest, site: AdminSite) -> HttpResponse:
         data = dict(subject.values)
     initial = {"environment": _choose_first(choices), **(subject.values if subject is not None else {})}
     form = CheckForm(data, initial=initial, environments=choices)
-    context = _describe(request, form.cleaned_data, reach) if form.is_bound and form.is_valid() else {}
+    context = _describe(request, form.cleaned_data, form.metadata, reach) if form.is_bound and form.is_valid() else {}
     notes = [*(subject.notes if subject is not None else ()), *form.notes]
     frame = {"form": form, "notes": notes, "methods": METHODS, "methods_id": METHODS_ID}
     return show_page(request, site, "check.html", _("Check an origin"), **frame, **context)
@@ -98,14 +99,14 @@ def _choose_first(choices: Sequence[Choice]) -> str:
     return active if active in slugs else slugs[0]
 
 
-def _describe(request: HttpRequest, asked: dict[str, Any], reach: Reach) -> dict[str, Any]:
+def _describe(request: HttpRequest, asked: dict[str, Any], metadata: FetchMetadata, reach: Reach) -> dict[str, Any]:
     """Explain what was asked, for the template."""
     slug = asked["environment"] or _choose_first(reach.list_choices())
     found = services.explain(
-        asked["origin"],
+        asked["origin"] or None,
         path=asked["path"],
         method=asked["method"],
-        headers=asked["headers"],
+        headers=[*asked["headers"], *(f"{name}: {value}" for name, value in metadata.fields)],
         host=asked["host"],
         environment=reach.find(slug),
         nearest_in=None if reach.is_all else {row.slug for row in reach.rows},
@@ -118,6 +119,7 @@ def _describe(request: HttpRequest, asked: dict[str, Any], reach: Reach) -> dict
         method=found.method,
         origin=found.origin,
         headers=tuple(asked["headers"]),
+        metadata=metadata.fields,
         credentials=group is not None and group.allow_credentials,
     )
     return {
@@ -126,6 +128,7 @@ def _describe(request: HttpRequest, asked: dict[str, Any], reach: Reach) -> dict
         "sentence": verdict.word_outcome(found),
         "consequence": verdict.word_consequence(found),
         "reason_text": word_reason(found.reason),
+        "csrf": word_csrf(found.csrf),
         "group": group,
         "group_name": shown(str(group)) if group is not None else word_group(found.api_group),
         "route": shown(f"{found.route_host}{found.route}", MAX_SHOWN),
@@ -137,7 +140,7 @@ def _describe(request: HttpRequest, asked: dict[str, Any], reach: Reach) -> dict
         "null_sources": [NULL_SOURCES.get(source, source) for source in found.null_sources],
         "faults": _list_faults(found),
         "parts": list(_list_parts(found, request_line)),
-        "fetch": snippets.write_fetch(request_line),
+        "fetch": snippets.write_fetch(request_line) if found.has_origin else "",
         "steps": verdict.list_steps(request, found, group),
     }
 

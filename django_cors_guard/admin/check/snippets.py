@@ -31,7 +31,10 @@ _OWN_HEADERS: Final[dict[int, Headers]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request of a page. ``host`` may have a port, ``path`` is decoded, ``headers`` are names alone."""
+    """The request of a page. ``host`` may have a port, ``path`` is decoded, ``headers`` are names alone.
+
+    ``metadata`` is what the browser says by itself. Blank ``origin``: it has none.
+    """
 
     scheme: str
     host: str
@@ -39,6 +42,7 @@ class Asked:
     method: str
     origin: str
     headers: tuple[str, ...] = ()
+    metadata: Headers = ()
     credentials: bool = False
 
     @property
@@ -49,8 +53,9 @@ class Asked:
 
 def write_curl(asked: Asked) -> str:
     """Return a line for a POSIX shell that sends the request."""
+    origin = [("Origin", asked.origin)] if asked.origin else []
     pairs = [(name, _value_of(name)) for name in asked.headers]
-    return _write_curl(asked, asked.method, [("Origin", asked.origin), *pairs])
+    return _write_curl(asked, asked.method, [*origin, *asked.metadata, *pairs])
 
 
 def write_preflight_curl(asked: Asked) -> str:

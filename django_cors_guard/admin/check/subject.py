@@ -16,7 +16,8 @@ from django_cors_guard.admin.base import say_not_there
 from django_cors_guard.admin.desk import may
 from django_cors_guard.admin.links import link_to
 from django_cors_guard.admin.rejections.cards import CARD, find_card
-from django_cors_guard.core.decision import Kind
+from django_cors_guard.core.decision import Kind, Reason
+from django_cors_guard.core.isolation import FetchMetadata
 from django_cors_guard.core.origins import OriginKind, parse_canonical
 from django_cors_guard.core.policy import OWN_GROUP
 from django_cors_guard.models import ApiRoute, RejectedOrigin, Rejection, TrustedOrigin
@@ -26,6 +27,11 @@ REJECTION: Final = "rejection"
 GRANT: Final = "grant"
 MODELS: Final[Mapping[str, type[Model]]] = {REJECTION: Rejection, CARD: RejectedOrigin, GRANT: TrustedOrigin}
 
+#: Mode and destination of a refused request of a kind; of links only these two destinations are refused.
+_FETCH_MODES: Final[Mapping[str, tuple[str, str]]] = {
+    Kind.NO_CORS: ("no-cors", "image"),
+    Kind.NAVIGATION: ("navigate", "object"),
+}
 #: 18 digits fit into every database's BIGINT.
 _MAX_DIGITS: Final = 18
 
@@ -40,7 +46,7 @@ class Subject:
     @property
     def is_complete(self) -> bool:
         """Whether there is enough to explain it right away."""
-        return bool(self.values.get("origin") and self.values.get("path"))
+        return bool((self.values.get("origin") or self.values.get("headers")) and self.values.get("path"))
 
 
 def check_url(row: Model) -> str:
@@ -76,12 +82,20 @@ def _find_rejection(request: HttpRequest) -> Subject | None:
         notes.append(_("This row only counts what exceeded the bounds of the log: there is no request to explain."))
     elif MAX_STORED in {len(row.origin), len(row.path)} or "\\x" in f"{row.origin}{row.path}":
         notes.append(_("The log keeps printable characters, and no more than 255: this may not be what was sent."))
+    if row.reason == Reason.CROSS_SITE and not row.overflow:
+        values["headers"] = _guess_metadata(row)
+        notes.append(_("It had no Origin. The log does not keep its Sec-Fetch headers: these are some that fit."))
     if row.kind == Kind.PREFLIGHT:
         values["method"] = ""
         notes.append(
             _("It was a preflight. The log does not keep which method and headers it asked for: fill them in.")
         )
     return Subject(values, tuple(notes))
+
+
+def _guess_metadata(row: Rejection) -> str:
+    said = FetchMetadata("cross-site", *_FETCH_MODES.get(row.kind, ("cors", "empty")))
+    return "\n".join(f"{name}: {value}" for name, value in said.fields)
 
 
 def _find_card(request: HttpRequest) -> Subject | None:

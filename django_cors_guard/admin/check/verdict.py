@@ -29,8 +29,8 @@ MAX_PIECE: Final = 120
 
 #: What a grant could cure.
 _CURABLE: Final = frozenset({Reason.UNKNOWN_ORIGIN, Reason.OTHER_GROUP, Reason.OTHER_ENVIRONMENT})
-#: What the API group's own lists could cure.
-_OF_THE_GROUP: Final = frozenset({Reason.METHOD_NOT_ALLOWED, Reason.HEADER_NOT_ALLOWED})
+#: What the API group's own settings could cure.
+_OF_THE_GROUP: Final = frozenset({Reason.METHOD_NOT_ALLOWED, Reason.HEADER_NOT_ALLOWED, Reason.CROSS_SITE})
 
 _OUTCOMES: Final = {
     "allowed": gettext_lazy("%(origin)s may call %(method)s %(path)s in %(environment)s."),
@@ -62,16 +62,14 @@ class Step:
 
 
 def name_outcome(found: Explanation) -> str:
-    """Return the outcome; what mode ``monitor`` lets pass is ``watched``."""
-    if found.outcome == "refused" and found.mode == Mode.MONITOR:
-        return "watched"
-    return found.outcome
+    """Return the outcome; what is only recorded is ``watched``."""
+    return "watched" if found.is_watched else found.outcome
 
 
 def word_outcome(found: Explanation) -> str:
     """Return the decision in one sentence."""
     return str(_OUTCOMES[name_outcome(found)]) % {
-        "origin": shown(found.origin, MAX_PIECE),
+        "origin": shown(found.origin, MAX_PIECE) if found.has_origin else _("A request without Origin"),
         "method": found.method,
         "path": shown(found.path, MAX_PIECE),
         "environment": shown(found.environment),
@@ -84,6 +82,8 @@ def word_consequence(found: Explanation) -> str:
         return _("The guard adds no header, removes none and records nothing: it is the view's own affair.")
     if found.mode == Mode.MONITOR:
         return _word_monitor(found)
+    if not found.has_origin:
+        return _word_isolation(found)
     if found.preflight is not None and not found.preflight.allowed:
         return _word_refused_preflight(found.preflight)
     return _word_request(found)
@@ -93,6 +93,14 @@ def _word_monitor(found: Explanation) -> str:
     if found.allowed:
         return _("In mode monitor the guard adds no headers: it would let this pass, and leaves it to the view.")
     return _("Mode monitor only records: the view runs, and the guard adds no header and removes none.")
+
+
+def _word_isolation(found: Explanation) -> str:
+    if found.allowed:
+        return _("The view runs. Without Origin it is nothing that CORS has a say in.")
+    if found.request.runs_view:
+        return _("The API group's isolation only records: the view runs.")
+    return _("The API group is isolated: what pages of other sites load gets 403 before any view runs.")
 
 
 def _word_refused_preflight(preflight: Answer) -> str:
@@ -212,5 +220,6 @@ def _list_other_steps(request: HttpRequest, found: Explanation, group: ApiGroup 
     if found.reason == Reason.UNGUARDED and may(request, "view_apigroup"):
         yield Step("groups-step", link_to("apigroup_changelist"), _("See what is guarded"))
     if found.outcome == "refused" and may(request, "view_rejection"):
-        target = link_to("rejection_changelist", environment=found.environment, q=found.origin)
+        which = {"q": found.origin} if found.has_origin else {"api_group": found.api_group, "reason": found.reason}
+        target = link_to("rejection_changelist", environment=found.environment, **which)
         yield Step("rejections-link", target, _("What was recorded of it"))

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.admin.display import name_of, shown, word_duration
@@ -110,7 +110,7 @@ class ManagedByFilter(admin.SimpleListFilter):
         managed = TrustedOrigin.objects.exclude(managed_by="").values_list("managed_by", flat=True)
         rows = managed.order_by("managed_by").distinct()[:MAX_CHOICES]
         names = offer(request, type(self), rows)
-        return [(NONE, _now("people")), *((name, shown(name)) for name in names)] if names else []
+        return [(NONE, gettext("people")), *((name, shown(name)) for name in names)] if names else []
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices) or self.value() is not None
@@ -143,7 +143,7 @@ class FrontEndFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         few = [] if self.is_long else [(row.slug, name_of(row)) for row in self.names]
-        return [(NONE, _now("without a front end")), *few]
+        return [(NONE, gettext("without a front end")), *few]
 
     def queryset(self, request: HttpRequest, queryset: Grants) -> Grants:
         value = (self.value() or "").strip()

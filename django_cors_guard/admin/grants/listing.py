@@ -12,7 +12,7 @@ from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.admin.base import GuardAdmin
@@ -90,28 +90,28 @@ class GrantListing(GuardAdmin[TrustedOrigin]):
 
     @admin.display(description=_("where"), ordering=Concat("environment__slug", "api_group__slug"))
     def place(self, grant: TrustedOrigin) -> SafeString:
-        where = _now("in %(environment)s") % {"environment": name_of(grant.environment)}
+        where = gettext("in %(environment)s") % {"environment": name_of(grant.environment)}
         return format_html('{} <span class="cors-guard-quiet">{}</span>', name_of(grant.api_group), where)
 
     @admin.display(description=_("front end"), ordering="front_end__name")
     def front_end_shown(self, grant: TrustedOrigin) -> SafeString | str:
         row = grant.front_end
-        return _label(_now("Front end:"), name_of(row)) if row is not None else NOTHING
+        return _label(gettext("Front end:"), name_of(row)) if row is not None else NOTHING
 
     @admin.display(description=_("last used, expires"), ordering="expires_at")
     def use_and_end(self, grant: TrustedOrigin) -> SafeString:
-        used = _label(_now("Last used:"), _word_last_use(grant))
+        used = _label(gettext("Last used:"), _word_last_use(grant))
         if grant.expires_at is None:
             return used
-        ends = format_html(_now("expires {day}"), day=show_day(grant.expires_at))
+        ends = format_html(gettext("expires {day}"), day=show_day(grant.expires_at))
         return format_html('{} <span class="cors-guard-quiet">{}</span>', used, ends)
 
 
 def _word_last_use(grant: TrustedOrigin) -> SafeString | str:
     if grant.api_group.any_origin:
-        return _now("not recorded")
+        return gettext("not recorded")
     at = _last_use_of(grant)
-    return show_moment(at) if at is not None else _now("never, on record")
+    return show_moment(at) if at is not None else gettext("never, on record")
 
 
 def _label(words: str, value: SafeString | str) -> SafeString:

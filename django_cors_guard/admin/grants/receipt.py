@@ -21,6 +21,7 @@ from django_cors_guard.admin.desk import DeskPage, may, show_page
 from django_cors_guard.admin.display import show_origin, shown, shown_text, status_badge, word_duration
 from django_cors_guard.admin.links import link_to
 from django_cors_guard.admin.names import Names
+from django_cors_guard.admin.propagation import describe_propagation
 from django_cors_guard.core.origins import parse_canonical
 from django_cors_guard.models import ApiGroup, Environment, PolicyChange, TrustedOrigin
 from django_cors_guard.models.revision import Source
@@ -110,6 +111,12 @@ def _describe(request: HttpRequest, changes: Sequence[PolicyChange]) -> dict[str
         "limits": [RECEIPT_LIMITS["sessions"], RECEIPT_LIMITS["no_origin"]],
         "check_url": _link_to_check(grants.get(places[0])) if may(request, "view_environment") else "",
         "changes_url": _link_to_changes(request, first.revision),
+        # Of a list that is cut, the rest may be anywhere.
+        **describe_propagation(
+            first.revision,
+            {place.environment for place in places} if len(changes) <= MAX_LISTED else None,
+            names,
+        ),
     }
 
 

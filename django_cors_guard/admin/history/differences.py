@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import models
@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_cors_guard.admin.display import shown
+from django_cors_guard.admin.display import shown, with_plain_spaces
 from django_cors_guard.admin.names import Names
 from django_cors_guard.models import PolicyChange, TrustedOrigin
 from django_cors_guard.models.write import PolicyModel
@@ -69,7 +69,8 @@ class Difference:
 
 def readable(text: str, limit: int = MAX_TEXT) -> str:
     """Return a text of several lines with everything invisible escaped, and cut."""
-    visible = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text[:limit])
+    whole = with_plain_spaces(text[:limit])
+    visible = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in whole)
     return visible if len(visible) <= limit and len(text) <= limit else f"{visible[: limit - 1]}…"
 
 
@@ -126,6 +127,9 @@ def word_value(value: Any, field: models.Field[Any, Any] | None = None, names: N
         return BLANK
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, timedelta):
+        # As the story writes one.
+        value = str(value)
     if isinstance(field, models.ForeignKey) and isinstance(value, int | str):
         return (names or Names()).of_key(field.remote_field.model, value)
     if isinstance(field, models.DateTimeField):
@@ -163,7 +167,7 @@ def _tell(
 ) -> Difference:
     field = _field_of(model, name)
     old, new = (word_value(side.get(name), field, names) for side in (before, after))
-    return Difference(name, _label(field, name), old, new)
+    return Difference(name, _label(field or _list_field_of(model, name), name), old, new)
 
 
 def _tell_bulk(model: type[PolicyModel], before: Any, after: Any, names: Names) -> Iterator[Difference]:
@@ -232,6 +236,12 @@ def _word_link(change: PolicyChange) -> str:
 
 def _label(field: models.Field[Any, Any] | None, name: str) -> str:
     return capfirst(str(field.verbose_name)) if field is not None else shown(str(name), MAX_SHORT)
+
+
+def _list_field_of(model: type[PolicyModel] | None, name: str) -> models.Field[Any, Any] | None:
+    """Rows of another table that snapshots list by their slugs."""
+    fields = model._meta.many_to_many if model is not None else ()
+    return next((field for field in fields if field.name == name), None)
 
 
 def _field_of(model: type[PolicyModel] | None, name: str) -> models.Field[Any, Any] | None:

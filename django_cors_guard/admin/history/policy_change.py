@@ -13,9 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from django_cors_guard.admin.desk import may
 from django_cors_guard.admin.filters import ActionFilter
@@ -89,9 +88,9 @@ class PolicyChangeAdmin(RevertPages):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         revision = read_number(request.GET.get("revision", ""))
-        title = _now("History")
+        title = gettext("History")
         if revision is not None:
-            title = _now("Changes of revision %(revision)d") % {"revision": revision}
+            title = gettext("Changes of revision %(revision)d") % {"revision": revision}
         return super().changelist_view(
             request, {"title": title, "guard_note": say_bounds(request), **(extra_context or {})}
         )
@@ -209,7 +208,7 @@ def say_bounds(request: HttpRequest) -> str:
     """Return how far back the list looks, where that is not all the way."""
     if not find_floor(request):
         return ""
-    text = _now(
+    text = gettext(
         "A person, a revision, and a whole origin, slug or target are found however old they are; the other filters "
         "and parts of targets among the newest %(limit)d changes."
     )

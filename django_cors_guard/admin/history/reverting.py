@@ -15,7 +15,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard import conf, services
@@ -115,7 +115,7 @@ class RevertPages(EvidenceAdmin[PolicyChange]):
         except CorsGuardError as error:
             form.add_error(None, error.message)
             return None
-        self.message_user(request, _now("The change was reverted."), messages.SUCCESS)
+        self.message_user(request, gettext("The change was reverted."), messages.SUCCESS)
         return entry
 
     def _show_reversal(self, request: HttpRequest, preview: Reversal, form: RevertForm) -> TemplateResponse:
@@ -155,7 +155,7 @@ def list_outcomes(preview: Reversal, names: Names) -> list[Outcome]:
     if preview.deed in {Deed.REVOKE, Deed.REINSTATE}:
         then = copy(row)
         then.revoked_at = datetime.max if preview.deed is Deed.REVOKE else None  # noqa: DTZ901 - any time will do
-        return [Outcome(_now("Status"), str(row.status().label), str(then.status().label))]
+        return [Outcome(gettext("Status"), str(row.status().label), str(then.status().label))]
     if preview.deed is Deed.DELETE:
         told = [(field, _word(field, getattr(row, field.attname), names, row)) for field in told_fields(type(row))]
         return [Outcome(word_field(field), words, BLANK) for field, words in told if words != BLANK]

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from django_cors_guard.services.overview.tallies import HOUR, Period, Series
 
@@ -67,5 +68,6 @@ def _fold(series: Sequence[Series], word: Word, steps: int) -> Iterator[tuple[st
 
 def label_interval(begin: datetime, period: Period) -> str:
     """Return what to call the interval that began at ``begin``, in UTC."""
-    day = date_format(begin, "j M")
+    # Django's formats have no short one for a day without its year.
+    day = date_format(begin, pgettext("format of a day, as for Django's date filter", "j M"))
     return f"{day} {date_format(begin, 'H:i')}" if period.step == HOUR else day

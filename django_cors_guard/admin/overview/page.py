@@ -18,7 +18,9 @@ from django_cors_guard import conf
 from django_cors_guard.admin.desk import DeskPage, may, show_page
 from django_cors_guard.admin.display import shown, word_duration, word_place
 from django_cors_guard.admin.links import link_to
+from django_cors_guard.admin.names import Names
 from django_cors_guard.admin.overview.refusals import describe_refusals
+from django_cors_guard.admin.propagation import describe_propagation
 from django_cors_guard.models import ApiGroup, Environment, PolicyState
 from django_cors_guard.models.environment import ModeChoice
 from django_cors_guard.models.revision import Source
@@ -59,6 +61,8 @@ def overview(request: HttpRequest, site: AdminSite) -> HttpResponse:
         **describe_refusals(request, environments, groups),
         **_describe_grants(request, environments, groups),
     }
+    names = Names({Environment: {row.slug: str(row) for row in environments}})
+    context |= describe_propagation(context["newest"].revision, None, names)
     return show_page(request, site, "overview.html", _("Overview"), **context)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, cast
 
+from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseNotAllowed, JsonResponse
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard import services
 from django_cors_guard.admin.base import actor_of
+from django_cors_guard.admin.display import shown
 from django_cors_guard.admin.policy.coverage import MAX_ROUTES, describe_routes, read_routes
 from django_cors_guard.admin.policy.fields import (
     EXPOSED_HEADERS,
@@ -25,6 +27,7 @@ from django_cors_guard.admin.policy.fields import (
 )
 from django_cors_guard.admin.policy.group_page import describe_group
 from django_cors_guard.admin.policy.row import PolicyAdmin, PolicyForm, SharedRowsInline, list_remaining
+from django_cors_guard.core.decision import Isolation
 from django_cors_guard.models import ApiGroup, ApiRoute
 from django_cors_guard.models.api_group import tidy_headers, tidy_methods, tidy_tokens
 from django_cors_guard.services.consequences.codes import Weighed
@@ -98,15 +101,35 @@ class ApiGroupAdmin(PolicyAdmin[ApiGroup]):
 
     form = ApiGroupForm
     inlines = [ApiRouteInline]
-    list_display = ["name", "slug", "allow_credentials", "any_origin", "max_age"]
-    list_filter = ["allow_credentials", "any_origin"]
+    list_display = ["name", "slug", "allow_credentials", "trusted_for_csrf", "any_origin", "isolation", "max_age"]
+    list_filter = ["allow_credentials", "trusted_for_csrf", "any_origin", "isolate"]
     search_fields = ["slug", "name"]
     ordering = ["slug"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "description"]}),
         (
             _("What trusted pages may do"),
-            {"fields": ["allow_credentials", "allow_methods", "allow_headers", "expose_headers", "max_age"]},
+            {
+                "fields": [
+                    "allow_credentials",
+                    "trusted_for_csrf",
+                    "allow_methods",
+                    "allow_headers",
+                    "expose_headers",
+                    "max_age",
+                    "timing_allow_origin",
+                ],
+            },
+        ),
+        (
+            _("What every page may load without asking"),
+            {
+                "fields": ["isolate", "cross_origin_resource_policy"],
+                "description": _(
+                    "CORS is about scripts that read. Pages load images, scripts and media without it, with the user's "
+                    "cookies and without Origin. Two headers of browsers tell such requests apart and stop them."
+                ),
+            },
         ),
         (_("Open to everybody"), {"fields": ["any_origin"]}),
         (_("For the record"), {"fields": ["why"]}),
@@ -115,6 +138,10 @@ class ApiGroupAdmin(PolicyAdmin[ApiGroup]):
     class Media:
         css = {"all": ["cors_guard/policy.css"]}
         js = ["cors_guard/api_groups.js"]
+
+    @admin.display(description=_("isolation"), ordering="isolate")
+    def isolation(self, row: ApiGroup) -> str:
+        return shown(row.isolate) if row.isolate != Isolation.OFF else "—"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.coverage_view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.db.models import OuterRef, Subquery
@@ -13,13 +13,27 @@ from django.http import HttpRequest
 from django_cors_guard.admin.desk import may
 from django_cors_guard.admin.links import link_to
 from django_cors_guard.admin.policy.coverage import describe_routes, read_routes
-from django_cors_guard.admin.policy.live import add_panel, describe_max_age, word_any_origin, word_credentials
-from django_cors_guard.core.decision import Mode
+from django_cors_guard.admin.policy.live import (
+    add_help,
+    add_panel,
+    describe_isolation,
+    describe_max_age,
+    word_any_origin,
+    word_credentials,
+    word_csrf,
+)
+from django_cors_guard.core.decision import Mode, Reason
 from django_cors_guard.models import ApiGroup, ApiRoute, Environment, GroupMode
-from django_cors_guard.services.consequences.counts import GrantCounts, GroupCounts, count_grants_of
+from django_cors_guard.services.consequences.counts import (
+    GrantCounts,
+    GroupCounts,
+    count_cross_site,
+    count_grants_of,
+)
 from django_cors_guard.services.consequences.modes import cap
 from django_cors_guard.url_patterns import Route, list_claimed
 
+SWITCHES: Final = ("allow_credentials", "any_origin", "trusted_for_csrf")
 #: How the list of trusted origins is asked for its parts.
 ACTIVE = "active"
 REVOKED = "revoked"
@@ -49,6 +63,9 @@ def describe_group(request: HttpRequest, context: dict[str, Any], group: ApiGrou
     counts = count_grants_of(stored, environments) if group is not None else GroupCounts({})
     patterns = list_claimed(stored.slug, [*others, *(Route(stored.slug, prefix, host) for host, prefix in rows)])
     _complete_help(form, stored, counts, len(patterns))
+    if group is not None and may(request, "view_rejection"):
+        log = link_to("rejection_changelist", api_group=group.slug, reason=Reason.CROSS_SITE.value)
+        add_help(form, "isolate", describe_isolation(count_cross_site(group.slug), log))
     return {
         "coverage": [note.as_dict() for note in describe_routes(rows, others)],
         "places": _list_places(request, group, environments, counts) if group is not None else [],
@@ -58,13 +75,15 @@ def describe_group(request: HttpRequest, context: dict[str, Any], group: ApiGrou
 def _as_stored(form: forms.BaseModelForm[ApiGroup], group: ApiGroup | None) -> ApiGroup:
     """The group as the database has it; a form that came back with errors has changed the row at hand."""
     row = group if group is not None else ApiGroup()
-    switches = {name: form.initial.get(name, getattr(row, name)) for name in ("allow_credentials", "any_origin")}
+    switches = {name: form.initial.get(name, getattr(row, name)) for name in SWITCHES}
     return ApiGroup(pk=row.pk, slug=row.slug, **{name: bool(value) for name, value in switches.items()})
 
 
 def _complete_help(form: forms.BaseForm, stored: ApiGroup, counts: GroupCounts, patterns: int) -> None:
     is_on = stored.allow_credentials
     add_panel(form, "allow_credentials", is_on=is_on, sentences=word_credentials(counts, is_on=is_on))
+    is_on = stored.trusted_for_csrf
+    add_panel(form, "trusted_for_csrf", is_on=is_on, sentences=word_csrf(counts, is_on=is_on))
     is_on = stored.any_origin
     add_panel(form, "any_origin", is_on=is_on, sentences=word_any_origin(counts, patterns=patterns, is_on=is_on))
     if "max_age" in form.fields:

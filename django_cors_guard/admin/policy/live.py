@@ -9,6 +9,7 @@ from django import forms
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_cors_guard.admin.display import word_duration
 from django_cors_guard.models import Environment
@@ -29,6 +30,8 @@ def add_panel(form: forms.BaseForm, name: str, *, is_on: bool, sentences: Iterab
 
 def add_help(form: forms.BaseForm, name: str, words: str) -> None:
     """Put ``words``, which are safe, behind the help of a field."""
+    if name not in form.fields:
+        return
     # The page shows what the bound field holds, and that may have been made before.
     bound = form[name]
     bound.help_text = format_html("{}{}", bound.help_text, words)
@@ -47,6 +50,11 @@ def word_credentials(counts: GroupCounts, *, is_on: bool) -> list[str]:
             word_consequence("grants_closed", counts.insecure),
         ]
     return sentences
+
+
+def word_csrf(counts: GroupCounts, *, is_on: bool) -> list[str]:
+    """Return what trusting an API group's origins for CSRF, or no longer doing so, means."""
+    return [word_consequence("csrf_off" if is_on else "csrf_on", counts.whole.active)]
 
 
 def word_any_origin(counts: GroupCounts, *, patterns: int, is_on: bool) -> list[str]:
@@ -79,6 +87,17 @@ def word_switch(switch: str, switching: Switching, *, is_on: bool) -> list[str]:
 def word_protection(environment: Environment) -> list[str]:
     """Return what protecting an environment, or no longer doing so, means."""
     return [word_consequence("protected_off" if environment.protected else "protected_on")]
+
+
+def describe_isolation(count: int, log: str) -> str:
+    """Return what isolation is about of late; ``log`` is where it stands row by row, or blank."""
+    words = ngettext(
+        "In the last 7 days %(count)d request was recorded that isolation refuses.",
+        "In the last 7 days %(count)d requests were recorded that isolation refuses.",
+        count,
+    ) % {"count": count}
+    linked = format_html('<a href="{}">{}</a>', log, words) if log and count else words
+    return format_html('<p id="isolation-recorded">{}</p>', linked)
 
 
 def describe_max_age(value: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from django_cors_guard.admin.desk import may
 from django_cors_guard.admin.display import shown, word_group, word_moment
@@ -56,7 +57,7 @@ def describe(request: HttpRequest, outlook: Outlook) -> dict[str, Any]:
             {
                 "path": shown(callback.path, LONG),
                 "method": shown(callback.method),
-                "origin": shown(callback.origin, LONG),
+                "origin": shown(callback.origin, LONG) or "—",
                 "count": callback.count,
             }
             for callback in outlook.callbacks
@@ -70,7 +71,7 @@ def describe(request: HttpRequest, outlook: Outlook) -> dict[str, Any]:
 
 def _show_caller(request: HttpRequest, caller: Caller) -> ShownCaller:
     return ShownCaller(
-        origin=shown(caller.origin, LONG) or "—",
+        origin=shown(caller.origin, LONG) or (_("(no Origin)") if "cross_site" in caller.reasons else "—"),
         group=word_group(caller.api_group),
         count=caller.count,
         kinds=_join(word_kind(code) for code in caller.kinds),

@@ -16,7 +16,7 @@ from django_cors_guard.admin.rejections.cards import PROVES_NOTHING
 from django_cors_guard.core.decision import Mode
 from django_cors_guard.core.policy import OWN_GROUP
 from django_cors_guard.models import ApiGroup, Environment
-from django_cors_guard.services.consequences.modes import Step, list_modes, read_own_modes
+from django_cors_guard.services.consequences.modes import Step, list_isolating, list_modes, read_own_modes
 from django_cors_guard.services.consequences.outlook import PERIODS, look_ahead
 
 TEMPLATE: Final = "admin/cors_guard/environment/what_would_change.html"
@@ -44,10 +44,10 @@ class Question:
             days=next((item for item in PERIODS if str(item) == days), PERIODS[0]),
         )
 
-    def list_steps(self, modes: dict[str, Mode], own: dict[str, str]) -> list[Step]:
+    def list_steps(self, modes: dict[str, Mode], own: dict[str, str], isolating: set[str]) -> list[Step]:
         """Return the API groups that would become stricter; those with a mode of their own do not follow."""
         asked = [self.group.slug] if self.group is not None else [slug for slug in modes if slug not in own]
-        steps = [Step(slug, modes[slug], self.mode) for slug in sorted(asked)]
+        steps = [Step(slug, modes[slug], self.mode, slug in isolating) for slug in sorted(asked)]
         return [step for step in steps if step.is_stricter]
 
 
@@ -56,7 +56,8 @@ def show_outlook(request: HttpRequest, site: AdminSite, environment: Environment
     groups = list(ApiGroup.objects.order_by("name"))
     own = read_own_modes(environment)
     question = Question.read(request, environment, groups)
-    steps = question.list_steps(list_modes(environment, own, [row.slug for row in groups]), own)
+    modes = list_modes(environment, own, [row.slug for row in groups])
+    steps = question.list_steps(modes, own, list_isolating(groups))
     outlook = look_ahead(environment.slug, steps, days=question.days) if steps else None
     limit = conf.current().max_mode
     context: dict[str, Any] = {

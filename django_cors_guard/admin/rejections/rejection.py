@@ -13,6 +13,7 @@ from django_cors_guard.admin.display import shown
 from django_cors_guard.admin.evidence import RefusalAdmin
 from django_cors_guard.admin.filters import ApiGroupSlugFilter, EnvironmentSlugFilter, KindFilter, ReasonFilter
 from django_cors_guard.admin.rejections.cards import PROVES_NOTHING
+from django_cors_guard.core.decision import Reason
 from django_cors_guard.models import Rejection
 from django_cors_guard.wording import word_kind, word_reason
 
@@ -56,7 +57,7 @@ class RejectionAdmin(RefusalAdmin[Rejection]):
 
     @admin.display(description=_("origin"))
     def origin_shown(self, row: Rejection) -> str:
-        return shown(row.origin) or str(_("(what exceeded the bounds of the log)") if row.overflow else _("(empty)"))
+        return shown(row.origin) or str(_word_blank(row))
 
     @admin.display(description=_("origin"))
     def origin_whole(self, row: Rejection) -> str:
@@ -81,6 +82,13 @@ class RejectionAdmin(RefusalAdmin[Rejection]):
     @admin.display(description=_("path"))
     def path_shown(self, row: Rejection) -> str:
         return shown(row.path, limit=255)
+
+
+def _word_blank(row: Rejection) -> Any:
+    """Why a row has no origin."""
+    if row.overflow:
+        return _("(what exceeded the bounds of the log)")
+    return _("(no Origin)") if row.reason == Reason.CROSS_SITE else _("(empty)")
 
 
 def may_see_people(request: HttpRequest) -> bool:

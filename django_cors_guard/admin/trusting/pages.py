@@ -208,7 +208,8 @@ def _find_way_out(batch: Batch) -> str:
 
 
 def _fieldsets_of(grant: TrustedOrigin, end: list[str]) -> list[tuple[Any, dict[str, Any]]]:
-    story = ["created_at", "created_by", "revision"]
+    reviewed = ["reviewed_at", "reviewed_by"] if grant.reviewed_at is not None else []
+    story = ["created_at", "created_by", *reviewed, "revision"]
     fieldsets: list[tuple[Any, dict[str, Any]]] = [
         (None, {"fields": ["status_shown", "origin_whole", "environment", "api_group"]}),
         (_("About it"), {"fields": ["front_end", "note", *end]}),

@@ -32,7 +32,12 @@ def read_body(serializer_class: type[BodySerializer], request: Request) -> dict[
     """Return the validated body of ``request``; raises InvalidInput with all that is wrong."""
     if not isinstance(request.data, Mapping):
         raise InvalidInput([ErrorItem("invalid", _("Send a JSON object."))])
-    serializer = serializer_class(data=request.data)
+    return read_values(serializer_class, request.data)
+
+
+def read_values(serializer_class: type[BodySerializer], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``given``, validated; raises InvalidInput with all that is wrong."""
+    serializer = serializer_class(data=given)
     errors = serializer.find_errors()
     if errors:
         raise InvalidInput(errors)

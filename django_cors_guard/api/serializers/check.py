@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +10,9 @@ from rest_framework import serializers
 
 from django_cors_guard.api.serializers.body import BodySerializer
 from django_cors_guard.api.serializers.codes import (
+    AnyIsolationField,
     AnyModeField,
+    CsrfField,
     DifferenceField,
     OutcomeField,
     ReasonField,
@@ -17,10 +20,11 @@ from django_cors_guard.api.serializers.codes import (
 )
 from django_cors_guard.api.serializers.fields import NameField, TextField, TimeField
 from django_cors_guard.core.headers import MAX_METHOD_LENGTH, MAX_REQUEST_HEADERS, is_token
+from django_cors_guard.core.isolation import split_metadata
 from django_cors_guard.core.origins import parse_canonical
 from django_cors_guard.explanation import Explanation
 from django_cors_guard.services import find_environment
-from django_cors_guard.wording import NULL_SOURCES, word_difference, word_reason
+from django_cors_guard.wording import NULL_SOURCES, word_csrf, word_difference, word_reason
 
 #: One more than a browser's Origin can have, for what is longer is malformed and may be asked about, too.
 MAX_ORIGIN: Final = 600
@@ -45,6 +49,16 @@ class TokenField(TextField):
         return text
 
 
+class HeaderField(TokenField):
+    """A header's name; with a colon its value, too, as browsers set Sec-Fetch-Site, -Mode and -Dest."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = TextField.to_internal_value(self, data)
+        name, colon, value = text.partition(":")
+        name = super().to_internal_value(name.strip())
+        return f"{name}:{value}" if colon else name
+
+
 class PathField(TextField):
     """The path of a request, decoded, as Django routes on it."""
 
@@ -60,20 +74,34 @@ class PathField(TextField):
 
 
 class CheckSerializer(BodySerializer):
-    """One request of a page. Without ``environment`` it is the one that this process runs in."""
+    """One request of a page. Without ``environment`` it is the one that this process runs in.
+
+    ``headers`` are names; browsers' own are given with their values, as in ``Sec-Fetch-Site: cross-site``. With that
+    one ``origin`` may be null: a request without Origin, such as that of an image.
+    """
 
     origin = TextField(max_length=MAX_ORIGIN, trim_whitespace=False)
     path = PathField(max_length=MAX_PATH)
     method = TokenField(max_length=MAX_METHOD_LENGTH, required=False, default="GET")
     headers = serializers.ListField(
-        child=TokenField(max_length=MAX_HEADER_NAME), required=False, max_length=MAX_REQUEST_HEADERS, default=list
+        child=HeaderField(max_length=MAX_HEADER_NAME), required=False, max_length=MAX_REQUEST_HEADERS, default=list
     )
     host = TextField(max_length=MAX_HOST, required=False, allow_blank=True, allow_null=True, default=None)
     environment = NameField(find=find_environment, required=False, allow_null=True, default=None)
 
+    def to_internal_value(self, data: Any) -> Any:
+        # Elsewhere null is more likely a variable that nobody set than a question about images.
+        self.fields["origin"].allow_null = _names_site(data.get("headers") if isinstance(data, Mapping) else None)
+        return super().to_internal_value(data)
+
     def validate_method(self, method: str) -> str:
         """Write the method as browsers would."""
         return method.upper() if method.upper() in _NORMALISED else method
+
+
+def _names_site(headers: Any) -> bool:
+    lines = [line for line in headers if isinstance(line, str)] if isinstance(headers, list) else []
+    return split_metadata(lines)[0].site is not None
 
 
 class ScopedCheckSerializer(CheckSerializer):
@@ -145,6 +173,7 @@ class ExplanationSerializer(serializers.Serializer[Explanation]):
     reason = ReasonField()
     reason_text = serializers.SerializerMethodField()
     origin = serializers.CharField()
+    has_origin = serializers.BooleanField()
     unicode = serializers.SerializerMethodField()
     method = serializers.CharField()
     path = serializers.CharField()
@@ -154,16 +183,23 @@ class ExplanationSerializer(serializers.Serializer[Explanation]):
     revision = serializers.IntegerField()
     api_group = serializers.CharField()
     mode = AnyModeField()
+    isolation = AnyIsolationField()
     route = serializers.SerializerMethodField()
     request = AnswerSerializer()
     preflight = AnswerSerializer(allow_null=True)
     grant = GrantSerializer(allow_null=True)
     nearest = NearestSerializer(allow_null=True)
     null_sources = serializers.SerializerMethodField()
+    csrf = CsrfField()
+    csrf_text = serializers.SerializerMethodField()
 
     def get_reason_text(self, explanation: Explanation) -> str:
         """Return what the reason code means."""
         return word_reason(explanation.reason)
+
+    def get_csrf_text(self, explanation: Explanation) -> str:
+        """Return what the list says to Django's CSRF check."""
+        return word_csrf(explanation.csrf)
 
     def get_unicode(self, explanation: Explanation) -> str:
         """Return the origin with its international names spelt out."""

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
 
-from django_cors_guard.api.errors import ErrorItem, describe_problem, describe_unknown_name, show
+from django_cors_guard.api.errors import MAX_ECHO, ErrorItem, describe_problem, describe_unknown_name, show
 from django_cors_guard.api.times import BadTime, format_time, parse_time
+from django_cors_guard.core.lifetimes import parse_lifetime
 from django_cors_guard.core.origins import parse_origin
 from django_cors_guard.exceptions import UnknownName
 
@@ -87,6 +89,18 @@ class OriginField(TextField):
     def describe(self, path: str, value: Any) -> list[ErrorItem]:
         """Return everything that is wrong with ``value``."""
         return [describe_problem(problem, path) for problem in parse_origin(value).problems]
+
+
+class LifetimeField(TextField):
+    """A span of time, such as ``14d``; the value is the span."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return parse_lifetime(super().to_internal_value(data)) or refuse()
+
+    def describe(self, path: str, value: Any) -> list[ErrorItem]:
+        """Return that it is none."""
+        text = _("“%(text)s” is no span of time. Write 14d, 12h or 30m.") % {"text": str(value)[:MAX_ECHO]}
+        return [ErrorItem("invalid_lifetime", text, path, show(value))]
 
 
 class NameField(TextField):

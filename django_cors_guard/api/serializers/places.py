@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_cors_guard.api.serializers.codes import ModeField
+from django_cors_guard.api.serializers.codes import IsolationField, ModeField, ResourcePolicyField
 from django_cors_guard.models import ApiGroup, Environment, FrontEnd
 
 
@@ -60,10 +60,14 @@ class ApiGroupSerializer(serializers.Serializer[ApiGroup]):
     description = serializers.CharField()
     any_origin = serializers.BooleanField()
     allow_credentials = serializers.BooleanField()
+    trusted_for_csrf = serializers.BooleanField()
     allow_methods = TokensField()
     allow_headers = TokensField()
     expose_headers = TokensField()
     max_age = serializers.IntegerField()
+    isolate = IsolationField()
+    timing_allow_origin = serializers.BooleanField()
+    cross_origin_resource_policy = ResourcePolicyField()
     routes = RouteSerializer(many=True)
 
 

@@ -31,6 +31,7 @@ class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
     faults = serializers.SerializerMethodField()
     created_by = serializers.SerializerMethodField()
     revoked_by = serializers.SerializerMethodField()
+    reviewed_by = serializers.SerializerMethodField()
 
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.DateTimeField: TimeField}
 
@@ -52,6 +53,8 @@ class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
             "revoked_at",
             "revoked_by",
             "revoke_reason",
+            "reviewed_at",
+            "reviewed_by",
             "managed_by",
             "revision",
         )
@@ -81,6 +84,10 @@ class TrustedOriginSerializer(serializers.ModelSerializer[TrustedOrigin]):
     def get_revoked_by(self, grant: TrustedOrigin) -> str:
         """Return the user's name; blank as above."""
         return label_of(grant.revoked_by)
+
+    def get_reviewed_by(self, grant: TrustedOrigin) -> str:
+        """Return the name of whoever marked it as reviewed last; blank as above."""
+        return label_of(grant.reviewed_by)
 
 
 class MendSerializer(serializers.Serializer[Mend]):

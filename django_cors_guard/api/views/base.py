@@ -47,8 +47,9 @@ class GuardViewSet(GenericViewSet[Any]):
     bodies: ClassVar[Mapping[str, type[BodySerializer]]] = {}
     answers: ClassVar[Mapping[str, Mapping[HTTPStatus, Any]]] = {}
     conflicting: ClassVar[frozenset[str]] = frozenset()
-    #: Actions that take filters; the others take no parameters.
+    #: Actions that take filters; the others take no parameters but those that are named here.
     narrowing: ClassVar[frozenset[str]] = frozenset({LIST})
+    taking: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     #: The filters of this request, once they were applied.
     narrowed_by: Any = None
 
@@ -70,7 +71,7 @@ class GuardViewSet(GenericViewSet[Any]):
         _check_charset(request._request)  # noqa: SLF001 - REST framework documents it
         super().initial(request, *args, **kwargs)
         if self.action in self.permissions and self.action not in self.narrowing:
-            errors = parameters.find_errors(request.query_params, ())
+            errors = parameters.find_errors(request.query_params, self.taking.get(self.action, ()))
             if errors:
                 raise InvalidInput(errors)
 

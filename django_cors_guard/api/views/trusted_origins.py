@@ -1,4 +1,4 @@
-"""Grants over HTTP: list, trust, revoke, reinstate. Every write goes through the services."""
+"""Grants over HTTP: list, trust, revoke, reinstate, mark as reviewed. Every write goes through the services."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class TrustedOriginViewSet(GuardViewSet):
         "create": (ADD_ORIGINS,),
         "revoke": (CHANGE_ORIGINS,),
         "reinstate": (CHANGE_ORIGINS,),
+        "review": (CHANGE_ORIGINS,),
         "revoke_origin": (CHANGE_ORIGINS,),
     }
     bodies = {
         "create": TrustSerializer,
         "revoke": ReasonSerializer,
         "reinstate": ReasonSerializer,
+        "review": ReasonSerializer,
         "revoke_origin": RevokeOriginSerializer,
     }
     answers = {
@@ -91,6 +93,14 @@ class TrustedOriginViewSet(GuardViewSet):
         wanted = read_body(ReasonSerializer, request)
         with writing(Source.API):
             services.reinstate(grant, actor=actor_of(request), reason=wanted["reason"])
+        return Response(self.get_serializer(self._find(pk)).data)
+
+    def review(self, request: Request, pk: str, *args: Any, **kwargs: Any) -> Response:
+        """Say that somebody has looked at the grant and that it may stay, for a reason."""
+        grant = self._find(pk)
+        wanted = read_body(ReasonSerializer, request)
+        with writing(Source.API):
+            services.review([grant], actor=actor_of(request), reason=wanted["reason"])
         return Response(self.get_serializer(self._find(pk)).data)
 
     def revoke_origin(self, request: Request, *args: Any, **kwargs: Any) -> Response:

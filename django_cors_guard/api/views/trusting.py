@@ -22,7 +22,7 @@ def grants() -> TrustedOriginQuerySet:
     """
     rows = TrustedOrigin.objects.using(router.db_for_write(PolicyState))
     found: TrustedOriginQuerySet = rows.select_related(
-        "environment", "api_group", "front_end", "created_by", "revoked_by"
+        "environment", "api_group", "front_end", "created_by", "revoked_by", "reviewed_by"
     )
     return found
 

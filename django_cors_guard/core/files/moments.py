@@ -12,14 +12,17 @@ from django_cors_guard.core.problems import Problem
 #: What every database can store and every zone can be converted to and from.
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2999
+SENSIBLE_YEARS: Final = range(FIRST_YEAR, LAST_YEAR + 1)
+#: What every database can store: some program may have written it, and what was exported has to be read again.
+STORABLE_YEARS: Final = range(1000, 10_000)
 
 _MOMENT: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 
 
-def read_moment(text: str) -> datetime | Problem:
-    """Return the moment in UTC that ``text`` names, or what is wrong with it."""
+def read_moment(text: str, years: range = SENSIBLE_YEARS) -> datetime | Problem:
+    """Return the moment in UTC, in one of ``years``, that ``text`` names, or what is wrong with it."""
     match = _MOMENT.fullmatch(text)
     if match is None:
         return problem(FileProblem.BAD_TIME, text)
@@ -30,9 +33,11 @@ def read_moment(text: str) -> datetime | Problem:
         return problem(FileProblem.BAD_TIME, text)
     if zone is None:
         return problem(FileProblem.NO_ZONE, text, f"{day}T{time or '00:00'}Z")
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:
         return problem(FileProblem.YEAR_OUT_OF_RANGE, text)
-    return at.astimezone(UTC)
+    return at if at.year in years else problem(FileProblem.YEAR_OUT_OF_RANGE, text)
 
 
 def write_moment(at: datetime) -> str:

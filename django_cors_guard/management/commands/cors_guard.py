@@ -1,7 +1,10 @@
 """``manage.py cors_guard SUBCOMMAND``: what an operator does with the policy from a shell.
 
 Exit codes: 0 done, or yes; 1 the answer is no (``check``: refused; ``status``: not in order; ``revoke``: nothing to
-revoke); 2 nothing was done, because of what was typed or because the database cannot be used.
+revoke; ``review --mark``: nothing to mark; ``parity``: the two differ); 2 nothing was done, because of what was typed,
+because the database cannot be used, or because there is nothing to go by (``parity``: nothing is compared); 3 nothing
+was done, because of conflicts that somebody has to settle first (``import``: the file trusts what was revoked here,
+say).
 
 System checks do not run first: a revocation must not wait until an error elsewhere is mended. ``status`` and ``init``
 show the guard's own.

@@ -10,15 +10,22 @@ from django.utils.translation import gettext_lazy as _
 
 from django_cors_guard.management.subcommands import (
     explanation,
+    export,
     grants,
+    import_corsheaders,
+    importing,
     modes,
+    parity,
     retention,
+    review,
     revision,
     revocation,
     roles,
     setup,
     status,
+    suggestions,
     trust,
+    usage,
 )
 
 
@@ -43,7 +50,28 @@ SUBCOMMANDS: Final[Mapping[str, Subcommand]] = {
         _("Explain what a page of an origin gets on a path."), explanation.add_arguments, explanation.run
     ),
     "mode": Subcommand(_("Show or set how strict the guard is."), modes.add_arguments, modes.run),
+    "parity": Subcommand(
+        _("Tell where another CORS middleware and the guard would differ."), parity.add_arguments, parity.run
+    ),
+    "export": Subcommand(_("Write the whole policy as text."), export.add_arguments, export.run),
+    "import": Subcommand(
+        _("Show what a policy file would change, and apply it."), importing.add_arguments, importing.run
+    ),
+    "import-corsheaders": Subcommand(
+        _("Move in from django-cors-headers."), import_corsheaders.add_arguments, import_corsheaders.run
+    ),
     "prune": Subcommand(_("Delete audit rows older than the retention."), retention.add_arguments, retention.run),
+    "usage": Subcommand(_("Tell what trusted origins called, and what nobody uses."), usage.add_arguments, usage.run),
+    "review": Subcommand(
+        _("List every grant as of a date with owner, use, reason and age, and mark what was reviewed."),
+        review.add_arguments,
+        review.run,
+    ),
+    "suggest-access": Subcommand(
+        _("Propose the least set of API groups that each trusted origin needs."),
+        suggestions.add_arguments,
+        suggestions.run,
+    ),
     "roles": Subcommand(
         _("List sets of permissions, and make groups of users of them."), roles.add_arguments, roles.run
     ),

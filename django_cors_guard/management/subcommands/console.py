@@ -17,6 +17,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 NO: Final = 1
 #: What was typed makes no sense, or the database cannot be used; nothing was written.
 NOTHING_DONE: Final = 2
+#: What was to be applied and what is there contradict one another, so that somebody has to decide; nothing was written.
+CONFLICTS: Final = 3
 
 #: How wide the times are that ``moment`` gives.
 MOMENT_WIDTH: Final = len("2030-12-31 18:00 UTC")
@@ -92,6 +94,11 @@ def moment(at: datetime | None, *, never: str = "") -> str:
 def reject(text: str) -> CommandError:
     """Return the error of a call that makes no sense as it was typed."""
     return CommandError(text, returncode=NOTHING_DONE)
+
+
+def report_conflicts(text: str) -> CommandError:
+    """Return the error of a call that was right, and that somebody has to decide about first."""
+    return CommandError(text, returncode=CONFLICTS)
 
 
 def answer_no(text: str) -> CommandError:

@@ -16,19 +16,28 @@ from django_cors_guard.core.origins import parse_origin
 from django_cors_guard.explanation import Answer, Explanation, Grant
 from django_cors_guard.management.subcommands.console import Console, Row, answer_no, moment, reject
 from django_cors_guard.management.subcommands.places import find_environment
-from django_cors_guard.wording import NULL_SOURCES, word_difference, word_problem, word_reason
+from django_cors_guard.wording import NULL_SOURCES, word_csrf, word_difference, word_problem, word_reason
 
 #: What scripts may write in lower case (https://fetch.spec.whatwg.org/#concept-method-normalize).
 NORMALISED: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 
+#: What is typed for the origin of a request that has none.
+NO_ORIGIN: Final = "-"
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Take the request."""
-    parser.add_argument("origin", metavar="ORIGIN", help=_("of the page that calls; null, too"))
+    parser.add_argument("origin", metavar="ORIGIN", help=_("of the page that calls; null, too; - for none"))
     parser.add_argument("path", metavar="PATH", help=_("such as /api/public/hello"))
     parser.add_argument("--method", default="GET", help=_("default: GET"))
     parser.add_argument(
-        "--header", metavar="NAME", action="append", default=[], help=_("a request header that it sets (repeatable)")
+        "--header",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help=_(
+            "a request header that it sets, or as in “Sec-Fetch-Site: cross-site” what the browser says (repeatable)"
+        ),
     )
     parser.add_argument("--host", help=_("the host that is called, where routes tell hosts apart"))
     parser.add_argument("--environment", metavar="SLUG", help=_("default: the active environment"))
@@ -49,10 +58,10 @@ def run(
 ) -> None:
     """Print the explanation; a refusal is exit code 1."""
     found = services.explain(
-        origin,
+        None if origin == NO_ORIGIN else origin,
         path=_clean_path(path),
         method=method.upper() if method.upper() in NORMALISED else method,
-        headers=[name.partition(":")[0] for name in ([header] if isinstance(header, str) else header)],
+        headers=[header] if isinstance(header, str) else header,
         host=host,
         environment=find_environment(environment) if environment else None,
     )
@@ -77,7 +86,7 @@ def _sum_up(found: Explanation) -> str:
         "refused": _("%(origin)s may not call %(method)s %(path)s in %(environment)s"),
     }.get(found.outcome, _("%(origin)s is not guarded on %(method)s %(path)s in %(environment)s"))
     return text % {
-        "origin": found.origin or "“”",
+        "origin": found.origin or ("“”" if found.has_origin else _("A request without Origin")),
         "method": found.method,
         "path": found.path,
         "environment": found.environment,
@@ -104,10 +113,14 @@ def _list_facts(found: Explanation) -> Iterator[Row]:
         )
     if found.api_group:
         yield _("API group"), _("%(group)s, mode %(mode)s") % {"group": found.api_group, "mode": found.mode}
+    if not found.has_origin and found.isolation:
+        yield _("isolation"), found.isolation
     if found.route:
         yield _("route"), f"{found.route_host}{found.route}"
     if found.grant is not None:
         yield _("grant"), _word_grant(found.grant)
+    if found.csrf:
+        yield _("CSRF"), word_csrf(found.csrf)
     yield _("revision"), str(found.revision)
 
 
@@ -120,6 +133,8 @@ def _list_answers(found: Explanation) -> Iterator[tuple[str, Answer]]:
 def _word_answer(answer: Answer, mode: str) -> str:
     if answer.runs_view and mode == Mode.MONITOR:
         return _("the view runs; the guard only watches and leaves the headers to others")
+    if answer.runs_view and answer.reason == Reason.CROSS_SITE:
+        return _("the view runs; isolation only records here")
     if answer.runs_view and not answer.allowed:
         return _("the view runs, and the browser keeps the answer from the page")
     if answer.runs_view:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -33,7 +34,11 @@ def interview(questions: Questions) -> Wish:
         slug for slug in fresh
         if questions.confirm(_("Do pages call %(slug)s with the user's cookies?") % {"slug": slug})
     ]  # fmt: skip
-    return Wish(environment, wish.name, wish.mode, routes, frozenset(credentials), wish.allow_loopback, wish.protected)
+    csrf = [
+        slug for slug in credentials
+        if questions.confirm(_("May they also send changes with these cookies to %(slug)s?") % {"slug": slug})
+    ]  # fmt: skip
+    return replace(wish, routes=routes, credentials=frozenset(credentials), csrf=frozenset(csrf))
 
 
 def _ask_routes(questions: Questions) -> Iterator[Route]:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
+from django_cors_guard.csrf import token_header
 from django_cors_guard.management.subcommands.console import command, reject
 from django_cors_guard.management.subcommands.database import alias
 from django_cors_guard.models import ApiGroup, ApiRoute, Environment
@@ -33,6 +34,7 @@ class Wish:
     mode: str = ""
     routes: tuple[Route, ...] = ()
     credentials: frozenset[str] = frozenset()
+    csrf: frozenset[str] = frozenset()
     allow_loopback: bool = False
     protected: bool = False
 
@@ -90,10 +92,15 @@ def make_plan(wish: Wish) -> Plan:
         plan.problems.append(
             _("Say which paths to guard, for there is no API group yet: --group public=/api/public (repeatable).")
         )
-    unknown = wish.credentials - {*wish.groups, *groups}
+    for option, slugs in (("--credentials", wish.credentials), ("--csrf", wish.csrf)):
+        plan.problems += [
+            _("%(option)s %(slug)s: there is no such API group. Add --group %(slug)s=PATH_PREFIX.")
+            % {"option": option, "slug": slug}
+            for slug in sorted(slugs - {*wish.groups, *groups})
+        ]
     plan.problems += [
-        _("--credentials %(slug)s: there is no such API group. Add --group %(slug)s=PATH_PREFIX.") % {"slug": slug}
-        for slug in sorted(unknown)
+        _("--csrf %(slug)s needs --credentials %(slug)s: without cookies there is nothing to forge.") % {"slug": slug}
+        for slug in sorted(wish.csrf - wish.credentials - set(groups))
     ]
     _plan_groups(plan, wish, groups)
     _plan_routes(plan, wish, groups)
@@ -131,7 +138,7 @@ def _plan_environment(plan: Plan, wish: Wish) -> None:
 def _plan_groups(plan: Plan, wish: Wish, groups: dict[str, ApiGroup]) -> None:
     for slug in wish.groups:
         if slug not in groups:
-            plan.add(ApiGroup(slug=slug, name=title_of(slug), allow_credentials=slug in wish.credentials))
+            plan.add(_make_group(slug, wish))
             continue
         plan.there.append(_("API group %(slug)s") % {"slug": slug})
     for slug in sorted(wish.credentials & set(groups)):
@@ -139,6 +146,20 @@ def _plan_groups(plan: Plan, wish: Wish, groups: dict[str, ApiGroup]) -> None:
             plan.differences.append(
                 _("The API group %(slug)s still allows no credentials. Switch them on in the admin.") % {"slug": slug}
             )
+    plan.differences += [
+        _("The API group %(slug)s is still not trusted for CSRF. Switch that on in the admin.") % {"slug": slug}
+        for slug in sorted(wish.csrf & set(groups))
+        if not groups[slug].trusted_for_csrf
+    ]
+
+
+def _make_group(slug: str, wish: Wish) -> ApiGroup:
+    group = ApiGroup(slug=slug, name=title_of(slug), allow_credentials=slug in wish.credentials)
+    if group.allow_credentials and slug in wish.csrf:
+        group.trusted_for_csrf = True
+        # Pages send the token in a header, which browsers ask about first.
+        group.allow_headers = [*group.allow_headers, token_header()]
+    return group
 
 
 def _plan_routes(plan: Plan, wish: Wish, groups: dict[str, ApiGroup]) -> None:

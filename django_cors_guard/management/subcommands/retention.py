@@ -1,4 +1,6 @@
-"""``cors_guard prune``: delete what the audit has kept long enough. The story of the policy is kept for ever.
+"""``cors_guard prune``: delete what the audit has kept long enough, and grants that ended as long ago.
+
+What was revoked stays, and the story of the policy is kept for ever.
 
 To be run once a day by whatever runs things here: a line of cron, or from a task queue
 ``django.core.management.call_command("cors_guard", "prune")``. It may be stopped at any time and run beside itself.
@@ -7,7 +9,7 @@ To be run once a day by whatever runs things here: a line of cron, or from a tas
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -21,7 +23,15 @@ from django.utils.translation import gettext as _
 from django_cors_guard import conf
 from django_cors_guard.management.subcommands.console import Console, moment
 from django_cors_guard.management.subcommands.database import alias
-from django_cors_guard.models import GuardProcess, OriginUsage, RejectedOrigin, Rejection, RejectionTally
+from django_cors_guard.models import (
+    GuardProcess,
+    OriginUsage,
+    ParityDifference,
+    RejectedOrigin,
+    Rejection,
+    RejectionTally,
+)
+from django_cors_guard.services import pruning
 
 #: Rows a statement, each of which is a transaction: short enough that no flush of the audit has to wait for it.
 BATCH: Final = 1000
@@ -50,6 +60,7 @@ def list_shelves() -> list[Shelf]:
     return [
         Shelf(_("rejections"), Rejection.objects.using(using), "last_seen"),
         Shelf(_("rows of usage"), OriginUsage.objects.using(using), "last_seen"),
+        Shelf(_("differences"), ParityDifference.objects.using(using), "last_seen"),
         # Whatever became of a card: what nobody has sent for so long is no open question.
         Shelf(_("rejected origins"), RejectedOrigin.objects.using(using), "last_seen"),
         Shelf(_("tallies"), RejectionTally.objects.using(using), "hour"),
@@ -88,7 +99,8 @@ def run(console: Console, *, days: int | None, dry_run: bool, **_options: Any) -
             if dry_run:
                 removed[shelf.name] = shelf.older_than(cutoff).count()
             else:
-                _delete(console, shelf, cutoff, removed)
+                _tell_batches(console, shelf.name, _delete_batches(shelf, cutoff), removed)
+        _prune_grants(console, cutoff, removed, dry_run=dry_run)
     finally:
         # Also after Ctrl-C or an error: what has gone is gone.
         title = _("Would be deleted, older than %(days)d days:") if dry_run else _("Deleted, older than %(days)d days:")
@@ -98,12 +110,21 @@ def run(console: Console, *, days: int | None, dry_run: bool, **_options: Any) -
     console.say(_("Kept: what was seen since %(cutoff)s, and every policy change.") % {"cutoff": moment(cutoff)})
 
 
-def _delete(console: Console, shelf: Shelf, cutoff: datetime, removed: dict[str, int]) -> None:
-    removed[shelf.name] = 0
+def _prune_grants(console: Console, cutoff: datetime, removed: dict[str, int], *, dry_run: bool) -> None:
+    """Those that ended so long ago; each batch is a policy write, and stands in the history."""
+    name = _("expired grants")
+    if dry_run:
+        removed[name] = pruning.count_prunable(cutoff)
+    else:
+        _tell_batches(console, name, pruning.prune_grants(cutoff), removed)
+
+
+def _tell_batches(console: Console, name: str, batches: Iterable[int], removed: dict[str, int]) -> None:
+    removed[name] = 0
     told = monotonic()
-    for count in _delete_batches(shelf, cutoff):
-        removed[shelf.name] += count
-        text = _("%(name)s: %(count)d deleted so far") % {"name": shelf.name, "count": removed[shelf.name]}
+    for count in batches:
+        removed[name] += count
+        text = _("%(name)s: %(count)d deleted so far") % {"name": name, "count": removed[name]}
         if console.verbosity > 1:
             console.detail(text)
         elif monotonic() - told >= PROGRESS_SECONDS:

@@ -25,6 +25,7 @@ from django_cors_guard.management.subcommands.places import (
     find_group,
     unique,
 )
+from django_cors_guard.management.subcommands.processes import add_wait, prove
 from django_cors_guard.models import ApiGroup, Environment, TrustedOrigin, policy_write
 from django_cors_guard.models.trusted_origin import Status
 from django_cors_guard.services import Place, Receipt
@@ -39,6 +40,7 @@ def add_revoke_arguments(parser: ArgumentParser) -> None:
     add_group(parser, text=_("only for that API group, in every environment unless some are named (repeatable)"))
     parser.add_argument("--everywhere", action="store_true", help=_("in every environment, for every API group"))
     parser.add_argument("--reason", default="", help=_("why; kept for whoever asks later"))
+    add_wait(parser)
 
 
 def revoke(
@@ -50,16 +52,18 @@ def revoke(
     group: Sequence[str],
     everywhere: bool,
     reason: str,
+    wait: float | None = None,
     **_options: Any,
 ) -> None:
-    """Close every grant in the named scope at once, and print the receipt."""
+    """Close every grant in the named scope at once, and print the receipt; with ``wait``, say where it is out."""
     scoped = bool(environment or group)
     if not reason.strip():
         raise reject(_("Say why, with --reason: a revocation without a reason helps nobody later."))
     if id is not None:
         if origin or scoped or everywhere:
             raise reject(_("--id names one grant, so give neither an origin nor a scope beside it."))
-        _revoke_one(console, id, reason)
+        closed = _revoke_one(console, id, reason)
+        prove(console, closed.revision, wait, [closed.environment.slug])
         return
     if not origin:
         raise reject(_("Say which origin, such as https://app.example.com, or which grant, with --id."))
@@ -75,11 +79,13 @@ def revoke(
     _print_receipt(console, receipt)
     if not (receipt.closed or receipt.already_revoked):
         raise answer_no(_say_nothing_found(receipt, scoped=scoped))
+    places = (*receipt.closed, *receipt.already_revoked)
+    prove(console, receipt.revision, wait, unique(place.environment for place in places))
 
 
-def _revoke_one(console: Console, pk: int, reason: str) -> None:
+def _revoke_one(console: Console, pk: int, reason: str) -> TrustedOrigin:
     rows = TrustedOrigin.objects.using(alias()).select_related("environment", "api_group")
-    grant = rows.filter(pk=pk).first()
+    grant: TrustedOrigin | None = rows.filter(pk=pk).first()
     if grant is None:
         raise reject(_("There is no grant %(id)d. See: %(command)s") % {"id": pk, "command": command("list")})
     already = grant.revoked_at is not None
@@ -87,9 +93,10 @@ def _revoke_one(console: Console, pk: int, reason: str) -> None:
     place = {"origin": grant.origin, "environment": grant.environment.slug, "group": grant.api_group.slug}
     if already:
         console.say(_("%(origin)s was revoked for %(group)s in %(environment)s already.") % place)
-        return
+        return grant
     console.say(_("%(origin)s is revoked for %(group)s in %(environment)s.") % place, console.style.SUCCESS)
     say_revision(console)
+    return grant
 
 
 def _print_receipt(console: Console, receipt: Receipt) -> None:

@@ -42,6 +42,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         help=_("trusted pages call that API group with the user's cookies (repeatable)"),
     )
+    parser.add_argument(
+        "--csrf",
+        metavar="SLUG",
+        action="append",
+        default=[],
+        help=_("they may also send changes with these cookies; needs --credentials SLUG (repeatable)"),
+    )
     parser.add_argument("--allow-loopback", action="store_true", help=_("for development: pages on localhost"))
     parser.add_argument("--protected", action="store_true", help=_("changes need a permission of their own"))
     parser.add_argument(
@@ -61,13 +68,14 @@ def run(
     mode: str,
     group: Sequence[str],
     credentials: Sequence[str],
+    csrf: Sequence[str],
     allow_loopback: bool,
     protected: bool,
     interactive: bool,
     **_options: Any,
 ) -> None:
     """Write what is missing, in one revision, and say what to do next. Asks if nothing was said by flags."""
-    flags = (environment, name, mode, group, credentials, allow_loopback, protected)
+    flags = (environment, name, mode, group, credentials, csrf, allow_loopback, protected)
     if interactive and not any(flags) and is_terminal():
         wish = interview(Questions(console))
     else:
@@ -77,6 +85,7 @@ def run(
             mode=mode,
             routes=tuple(map(read_route, [group] if isinstance(group, str) else group)),
             credentials=frozenset([credentials] if isinstance(credentials, str) else credentials),
+            csrf=frozenset([csrf] if isinstance(csrf, str) else csrf),
             allow_loopback=allow_loopback,
             protected=protected,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import chain
@@ -15,15 +15,28 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_cors_guard import conf
+from django_cors_guard import conf, services
+from django_cors_guard.core.decision import Isolation
 from django_cors_guard.core.policy import REVOKED, SWITCHED_OFF, LeftOut, Policy
 from django_cors_guard.management.subcommands import findings
-from django_cors_guard.management.subcommands.console import Console, answer_no, command
+from django_cors_guard.management.subcommands.console import Console, answer_no, command, reject
 from django_cors_guard.management.subcommands.database import DATABASE_ERRORS, alias, describe_trouble
 from django_cors_guard.management.subcommands.modes import GroupInForce, cap, list_in_force
-from django_cors_guard.management.subcommands.places import find_environment
+from django_cors_guard.management.subcommands.places import add_environment, find_environment, unique
+from django_cors_guard.management.subcommands.processes import (
+    add_wait,
+    as_data,
+    check_places,
+    check_revision,
+    follow,
+    parse_revision,
+    print_processes,
+    word_everywhere,
+    word_missing,
+)
 from django_cors_guard.models import ApiRoute, Environment, PolicyState, RejectedOrigin, Rejection
 from django_cors_guard.models.rejection import CardStatus
+from django_cors_guard.services import ProcessReport
 from django_cors_guard.store import load
 from django_cors_guard.wording import word_problem
 
@@ -40,6 +53,8 @@ class GroupStatus:
     own_mode: str
     any_origin: bool
     allow_credentials: bool
+    trusted_for_csrf: bool
+    isolate: str
     routes: tuple[str, ...]
 
 
@@ -55,7 +70,10 @@ class GrantCounts:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Everything that ``status`` tells. ``ok`` says that there is an environment to enforce anything in."""
+    """Everything that ``status`` tells. ``ok`` says that there is an environment to enforce anything in.
+
+    ``processes`` are those of the environment, by how they stand to ``revision``, which is the database's.
+    """
 
     ok: bool
     environment: str
@@ -70,20 +88,37 @@ class StatusReport:
     rejections_last_day: int
     rejected_origins_new: int
     warnings: tuple[str, ...]
+    processes: tuple[ProcessReport, ...]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Take the format."""
+    """Take the format, and a revision to ask for."""
     parser.add_argument("--format", choices=("text", "json"), default="text", help=_("default: text"))
+    parser.add_argument(
+        "--revision",
+        metavar="N",
+        type=parse_revision,
+        help=_("only say which processes decide by that revision; exit code 1 if one may decide by an earlier one"),
+    )
+    add_environment(parser, text=_("with --revision: only the processes there (default: all; repeatable)"))
+    add_wait(parser)
 
 
 def run(
     console: Console,
     *,
     format: str,  # noqa: A002 - the name of the option
+    revision: int | None = None,
+    environment: Sequence[str] = (),
+    wait: float | None = None,
     **_options: Any,
 ) -> None:
     """Print the report; without tables or an environment that is exit code 1."""
+    if revision is not None:
+        _run_revision(console, revision, unique(environment), wait or 0.0, as_json=format == "json")
+        return
+    if wait is not None or environment:
+        raise reject(_("--wait and --environment go with --revision: say which revision, as a receipt names it."))
     slug = conf.current().environment
     try:
         report = _report(find_environment(slug))
@@ -102,9 +137,26 @@ def run(
     raise answer_no(trouble)
 
 
+def _run_revision(
+    console: Console, revision: int, environments: Sequence[str], seconds: float, *, as_json: bool
+) -> None:
+    check_places(environments)
+    check_revision(revision)
+    found = follow(revision, seconds, environments or None)
+    if as_json:
+        console.show_json(as_data(found))
+    else:
+        print_processes(console, found.processes, unlisted=found.unlisted)
+    if not found.everywhere:
+        raise answer_no(word_missing(found))
+    if not as_json:
+        console.show(word_everywhere(found), console.style.SUCCESS)
+
+
 def _report(environment: Environment) -> StatusReport:
     policy = load(environment.slug)
     in_force = list_in_force(environment)
+    revision = PolicyState.read(alias()).revision
     groups = tuple(_list_groups(in_force))
     return StatusReport(
         ok=True,
@@ -113,7 +165,7 @@ def _report(environment: Environment) -> StatusReport:
         mode_in_force=str(cap(environment.mode)),
         max_mode=str(conf.current().max_mode),
         protected=environment.protected,
-        revision=PolicyState.read(alias()).revision,
+        revision=revision,
         api_groups=groups,
         grants=_count_grants(policy),
         rejections_last_hour=_count_rejections(environment, timedelta(hours=1)),
@@ -122,6 +174,7 @@ def _report(environment: Environment) -> StatusReport:
         .filter(environment=environment.slug, status=CardStatus.NEW)
         .count(),
         warnings=tuple(_list_warnings(environment, groups, policy)),
+        processes=services.describe_processes(revision, environments=[environment]).processes,
     )
 
 
@@ -136,6 +189,8 @@ def _list_groups(groups: list[GroupInForce]) -> Iterator[GroupStatus]:
             own_mode=item.own,
             any_origin=item.group.any_origin,
             allow_credentials=item.group.allow_credentials,
+            trusted_for_csrf=item.group.trusted_for_csrf,
+            isolate=item.group.isolate,
             routes=tuple(routes.get(item.group.pk, ())),
         )
 
@@ -212,11 +267,33 @@ def _print(console: Console, report: StatusReport) -> None:
     )
     console.show_title(_("API groups"))
     console.show_table([_group_cells(group) for group in report.api_groups], indent=2)
+    console.show_title(_("Processes"))
+    print_processes(console, report.processes)
+    if not report.processes:
+        console.show(_("  none has answered a request of late"))
     for warning in report.warnings:
         console.warn(warning)
 
 
 def _group_cells(group: GroupStatus) -> tuple[str, str, str, str]:
     mode = _("%(mode)s, its own mode") % {"mode": group.mode} if group.own_mode else group.mode
-    kind = _("any origin") if group.any_origin else _("with credentials") if group.allow_credentials else ""
-    return group.slug, mode, ", ".join(group.routes) or _("no route"), kind
+    return group.slug, mode, ", ".join(group.routes) or _("no route"), _word_kind(group)
+
+
+def _word_kind(group: GroupStatus) -> str:
+    return ", ".join(filter(None, (_word_openness(group), _word_isolation(group))))
+
+
+def _word_isolation(group: GroupStatus) -> str:
+    if group.isolate == Isolation.OFF:
+        return ""
+    # What is not known counts as the stricter, as the compiler has it.
+    return _("isolation monitored") if group.isolate == Isolation.MONITOR else _("isolated")
+
+
+def _word_openness(group: GroupStatus) -> str:
+    if group.any_origin:
+        return _("any origin")
+    if not group.allow_credentials:
+        return ""
+    return _("with credentials, trusted for CSRF") if group.trusted_for_csrf else _("with credentials")

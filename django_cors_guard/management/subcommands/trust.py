@@ -24,7 +24,6 @@ from django_cors_guard.management.subcommands.places import (
 )
 from django_cors_guard.models import ApiGroup
 from django_cors_guard.models.trusted_origin import Status
-from django_cors_guard.models.write import label_of
 from django_cors_guard.services import Preview
 from django_cors_guard.wording import word_problem, word_risk
 
@@ -125,7 +124,7 @@ def _word_revocation(preview: Preview) -> str:
     if grant is None or grant.revoked_at is None:
         return word_problem(Problem("revoked", preview.origin))
     told = RevokedOrigin(
-        grant.origin, by=label_of(grant.revoked_by), at=grant.revoked_at, reason=grant.revoke_reason
+        grant.origin, by=grant.revoked_by_label(), at=grant.revoked_at, reason=grant.revoke_reason
     ).message
     place = ("--environment", preview.environment, "--group", preview.api_group)
     return f"{told} {command('reinstate', preview.origin, *place, '--reason', '…')}"

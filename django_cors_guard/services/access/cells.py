@@ -9,9 +9,8 @@ from typing import Final
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_cors_guard.models import ApiGroup, Environment, PolicyChange, TrustedOrigin
-from django_cors_guard.models.trusted_origin import REVOKED, Status
-from django_cors_guard.models.write import label_of
+from django_cors_guard.models import ApiGroup, Environment, TrustedOrigin
+from django_cors_guard.models.trusted_origin import Status
 from django_cors_guard.services.places import alias
 from django_cors_guard.services.revoking.matches import lock_rows
 from django_cors_guard.services.worth import SOON
@@ -52,7 +51,7 @@ def state_of(grant: TrustedOrigin | None) -> str:
 
 
 def describe_cell(group: ApiGroup, grant: TrustedOrigin, revokers: Mapping[int, str]) -> Cell:
-    """Return the cell of a grant; ``revokers`` is what ``name_revokers`` says."""
+    """Return the cell of a grant; ``revokers`` is what ``label_revokers`` says."""
     status = grant.status()
     ends = grant.expires_at
     expiring = status == Status.ACTIVE and ends is not None and ends <= timezone.now() + SOON
@@ -80,18 +79,6 @@ def settle(
         if grant.api_group_id in by_id:
             grant.environment, grant.api_group = environment, by_id[grant.api_group_id]
             yield grant
-
-
-def name_revokers(grants: Iterable[TrustedOrigin]) -> dict[int, str]:
-    """Return who revoked each, by id, as ``revoked_by_label`` says; what the story has to tell is asked for once."""
-    revoked = [grant for grant in grants if grant.revoked_at is not None]
-    found = {grant.pk: label_of(grant.revoked_by) for grant in revoked if grant.revoked_by is not None}
-    targets = {grant.target()[:512]: grant.pk for grant in revoked if grant.revoked_by is None}
-    if targets:
-        story = PolicyChange.objects.using(alias()).filter(target__in=list(targets), action=REVOKED)
-        told = story.order_by("revision", "pk").values_list("target", "actor_label")
-        found.update({targets[target]: label for target, label in told if target in targets})
-    return found
 
 
 def read_patterns(environment: Environment, groups: tuple[ApiGroup, ...]) -> dict[tuple[str, int], TrustedOrigin]:

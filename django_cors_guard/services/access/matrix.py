@@ -14,12 +14,12 @@ from django_cors_guard.services.access.cells import (
     Cell,
     describe_cell,
     find_cover,
-    name_revokers,
     read_grants,
     read_patterns,
 )
 from django_cors_guard.services.places import alias, find_environment, tidy
 from django_cors_guard.services.revoking.matches import list_patterns_above
+from django_cors_guard.services.transfer.grants import label_revokers
 
 #: Rows that are listed; further ones are found by their text.
 MAX_ROWS: Final = 2000
@@ -173,7 +173,7 @@ def _read_rows(environment: Environment, groups: tuple[ApiGroup, ...], entries: 
     with_grant = {origin for origin, _pk in grants}
     # A database to which upper and lower case are the same has listed one spelling for all of them.
     strays = {grant.origin: grant.front_end for grant in grants.values() if grant.origin not in origins}
-    revokers = name_revokers(grants.values())
+    revokers = label_revokers(grants.values())
     patterns = read_patterns(environment, groups) if origins else {}
     for front_end, origin in [*entries, *((owner, origin) for origin, owner in strays.items())]:
         parsed = parse_canonical(origin)

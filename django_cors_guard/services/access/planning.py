@@ -18,11 +18,12 @@ from django_cors_guard.core.origins import Problem, check_rules, parse_origin
 from django_cors_guard.exceptions import InvalidRequest
 from django_cors_guard.models import ApiGroup, Environment, FrontEnd, OriginUsage, TrustedOrigin
 from django_cors_guard.models.trusted_origin import Status, rules_for
-from django_cors_guard.services.access.cells import name_revokers, read_grants, state_of
+from django_cors_guard.services.access.cells import read_grants, state_of
 from django_cors_guard.services.access.plans import AccessPlan, Change, Kind, Step, Use
 from django_cors_guard.services.places import alias, find_api_group, find_environment
 from django_cors_guard.services.previews import Wish, preview_wishes
 from django_cors_guard.services.revoking.revocation import list_reinstating_problems
+from django_cors_guard.services.transfer.grants import label_revokers
 
 #: Changes that are saved at once: while they are written, everybody else who writes has to wait.
 MAX_CHANGES: Final = 300
@@ -89,7 +90,7 @@ def _gather(
         grants=grants,
         risks={key: preview.risks for key, preview in zip(keys, previews, strict=True)},
         front_ends={front_end.slug: front_end for front_end in front_ends},
-        revokers=name_revokers(touched),
+        revokers=label_revokers(touched),
         uses=count_uses(grant.pk for grant in touched if grant.revoked_at is None),
     )
 

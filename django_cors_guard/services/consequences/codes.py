@@ -21,6 +21,12 @@ class ConsequenceCode(StrEnum):
     # API groups.
     CREDENTIALS_ON = "credentials_on"  # count: grants in force. values: front_ends, patterns
     CREDENTIALS_OFF = "credentials_off"  # count: grants in force
+    CSRF_ON = "csrf_on"  # count: grants in force
+    CSRF_OFF = "csrf_off"  # count: grants in force
+    ISOLATION_ON = "isolation_on"  # count: requests on record that would have been refused
+    ISOLATION_UNWATCHED = "isolation_unwatched"  # it enforces, and nothing was recorded before
+    ISOLATION_OFF = "isolation_off"
+    RESOURCES_KEPT = "resources_kept"  # browsers keep responses from pages of others. values: policy
     INSECURE_CLOSED = "insecure_closed"  # count: grants in force that credentials switch off
     ANY_METHOD_WITH_CREDENTIALS = "any_method_with_credentials"
     ANY_HEADER_WITH_CREDENTIALS = "any_header_with_credentials"

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
-from django.db.models import Count, Q
+from django.db import router
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
 
-from django_cors_guard.models import ApiGroup, Environment, TrustedOrigin
+from django_cors_guard.core.decision import Reason
+from django_cors_guard.models import ApiGroup, Environment, RejectionTally, TrustedOrigin
 from django_cors_guard.models.trusted_origin import Status
 from django_cors_guard.services.consequences.fates import Terms, compare, read_grants
 from django_cors_guard.services.places import alias
 from django_cors_guard.services.worth import with_status
+
+WEEK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,17 @@ def count_grants_of(group: ApiGroup, environments: list[Environment]) -> GroupCo
         patterns=sum(patterns for _place, _front_end, _times, patterns in active),
         insecure=_count_insecure(group, environments) if not group.allow_credentials else 0,
     )
+
+
+def count_cross_site(api_group: str) -> int:
+    """Return how many requests of a week isolation refused, or would have refused, in an API group (by slug).
+
+    By kept sums, in all environments. One query.
+    """
+    tallies = RejectionTally.objects.using(router.db_for_read(RejectionTally)).filter(
+        api_group=api_group, reason=Reason.CROSS_SITE.value, hour__gt=timezone.now() - WEEK
+    )
+    return int(tallies.aggregate(times=Sum("count"))["times"] or 0)
 
 
 def _count_insecure(group: ApiGroup, environments: list[Environment]) -> int:

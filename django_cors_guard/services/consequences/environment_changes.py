@@ -27,7 +27,7 @@ from django_cors_guard.services.consequences.fates import (
     narrow,
     read_grants,
 )
-from django_cors_guard.services.consequences.modes import Step, find_steps, list_modes
+from django_cors_guard.services.consequences.modes import Step, find_steps, list_isolating, list_modes
 from django_cors_guard.services.consequences.outlook import Outlook, look_ahead
 
 SWITCHES: Final[Mapping[str, tuple[ConsequenceCode, str]]] = {
@@ -53,7 +53,11 @@ def weigh_environment(
     """
     was = before or Environment(slug=after.slug)
     slugs = [group.slug for group in groups]
-    steps = find_steps(list_modes(was, dict(modes_before), slugs), list_modes(after, dict(modes_after), slugs))
+    steps = find_steps(
+        list_modes(was, dict(modes_before), slugs),
+        list_modes(after, dict(modes_after), slugs),
+        list_isolating(groups),
+    )
     outlook = look_ahead(after.slug, steps) if any(step.is_stricter for step in steps) else None
     changes = [*list_changes(before, after), *_list_mode_changes(modes_before, modes_after)]
     found = [

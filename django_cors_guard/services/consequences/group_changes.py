@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django_cors_guard.core import headers
+from django_cors_guard.core.decision import Isolation, ResourcePolicy
 from django_cors_guard.models import ApiGroup, Environment, TrustedOrigin
 from django_cors_guard.services.consequences.codes import (
     Change,
@@ -15,9 +16,13 @@ from django_cors_guard.services.consequences.codes import (
     list_changes,
     tell_fates,
 )
+from django_cors_guard.services.consequences.counts import count_cross_site
 from django_cors_guard.services.consequences.fates import MAX_SAMPLES, Fates, Terms, compare, read_grants
 from django_cors_guard.services.places import alias
 from django_cors_guard.url_patterns import ListedPattern, Route, list_claimed
+
+#: Resource policies by which browsers keep responses from pages of other sites, or of other origins.
+_KEEPING: Final = (ResourcePolicy.SAME_ORIGIN, ResourcePolicy.SAME_SITE)
 
 
 def weigh_group(
@@ -25,13 +30,15 @@ def weigh_group(
 ) -> Weighed:
     """Return what it means to make the stored group ``before`` (None: a new one) into ``after``.
 
-    The routes are those of all groups. At most four queries.
+    The routes are those of all groups. At most five queries.
     """
     was = before or ApiGroup(slug=after.slug)
     changes = [*list_changes(before, after), *_list_route_changes(after.slug, routes_before, routes_after)]
     found = [
         *_weigh_credentials(was, after),
+        *_weigh_csrf(was, after),
         *_weigh_openness(was, after, routes_before, routes_after),
+        *_weigh_isolation(was, after),
     ]
     return Weighed(tuple(changes), tuple(found))
 
@@ -56,6 +63,25 @@ def _weigh_credentials(before: ApiGroup, after: ApiGroup) -> Iterator[Consequenc
         was_so = before.allow_credentials and _has_any(getattr(before, name))
         if credentials and _has_any(getattr(after, name)) and not was_so:
             yield Consequence(code)
+
+
+def _weigh_csrf(before: ApiGroup, after: ApiGroup) -> Iterator[Consequence]:
+    if after.trusted_for_csrf != before.trusted_for_csrf:
+        code = ConsequenceCode.CSRF_ON if after.trusted_for_csrf else ConsequenceCode.CSRF_OFF
+        yield Consequence(code, _count_grants(after, is_revoked=False))
+
+
+def _weigh_isolation(before: ApiGroup, after: ApiGroup) -> Iterator[Consequence]:
+    """What other sites may load no longer, or may load again; only what was recorded tells who does."""
+    if after.isolate == Isolation.ENFORCE != before.isolate:
+        yield Consequence(ConsequenceCode.ISOLATION_ON, count_cross_site(before.slug))
+        if before.isolate == Isolation.OFF:
+            yield Consequence(ConsequenceCode.ISOLATION_UNWATCHED)
+    elif before.isolate == Isolation.ENFORCE != after.isolate:
+        yield Consequence(ConsequenceCode.ISOLATION_OFF)
+    policy = after.cross_origin_resource_policy
+    if policy != before.cross_origin_resource_policy and policy in _KEEPING:
+        yield Consequence(ConsequenceCode.RESOURCES_KEPT, values={"policy": policy})
 
 
 def _has_any(tokens: Any) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from django_cors_guard import conf
-from django_cors_guard.core.decision import Kind, Mode, Reason
+from django_cors_guard.core.decision import Isolation, Kind, Mode, Reason
 from django_cors_guard.core.policy import OWN_GROUP
-from django_cors_guard.models import Environment
+from django_cors_guard.models import ApiGroup, Environment
 from django_cors_guard.services.places import alias
 
 
@@ -23,11 +23,12 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One API group (by slug) whose mode in force changes."""
+    """One API group (by slug) whose mode in force changes; ``isolates``: it refuses what isolation is about."""
 
     api_group: str
     before: Mode
     after: Mode
+    isolates: bool = False
 
     @property
     def is_stricter(self) -> bool:
@@ -47,17 +48,29 @@ def cap(mode: str) -> Mode:
     return min(known, conf.current().max_mode, key=lambda item: item.strictness)
 
 
-def find_steps(before: Mapping[str, Mode], after: Mapping[str, Mode]) -> tuple[Step, ...]:
-    """Return the API groups whose mode changes."""
+def find_steps(
+    before: Mapping[str, Mode], after: Mapping[str, Mode], isolating: Container[str] = ()
+) -> tuple[Step, ...]:
+    """Return the API groups whose mode changes; ``isolating`` are the slugs of those that isolate."""
     return tuple(
-        Step(slug, before[slug], mode) for slug, mode in sorted(after.items()) if before.get(slug, mode) != mode
+        Step(slug, before[slug], mode, slug in isolating)
+        for slug, mode in sorted(after.items())
+        if before.get(slug, mode) != mode
     )
+
+
+def list_isolating(groups: Iterable[ApiGroup]) -> set[str]:
+    """Return the slugs of those of ``groups`` that refuse what isolation is about; the compiler takes odd values so."""
+    return {group.slug for group in groups if group.isolate not in (Isolation.OFF, Isolation.MONITOR)}
 
 
 def effect_of(step: Step, kind: str, reason: str) -> Effect | None:
     """Return what ``step`` does to a refusal that was recorded before it; None: nothing."""
     if reason == Reason.NO_POLICY or not step.is_stricter:
         return None
+    if reason == Reason.CROSS_SITE:
+        # Of its own, isolation is no stricter in one mode than in another; only a group that monitors holds it back.
+        return Effect.BLOCKED if step.isolates and step.before is Mode.MONITOR else None
     if step.before is Mode.ENFORCE:
         was_stopped = kind == Kind.PREFLIGHT or reason == Reason.REVOKED
         return None if was_stopped else Effect.BLOCKED

@@ -7,7 +7,9 @@ left a row only to shut one origin out of a pattern, and there was none before.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
@@ -21,6 +23,9 @@ from django_cors_guard.services.revoking.revocation import list_reinstating_prob
 from django_cors_guard.services.trusting import check_expiry
 from django_cors_guard.wording import word_problem
 
+#: The field that a review moves.
+REVIEW: Final = "reviewed_at"
+
 
 def plan_grant(record: Record, *, lock: bool) -> Reversal:
     """Plan for a grant."""
@@ -31,11 +36,15 @@ def plan_grant(record: Record, *, lock: bool) -> Reversal:
         return Reversal(record.change, obstacles=(record.say_gone(),))
     if record.before is None:
         return _plan_end(record, row)
+    return _plan_change(record, row)
+
+
+def _plan_change(record: Record, row: TrustedOrigin) -> Reversal:
+    plans = {"revoked_at": _plan_revocation, "expires_at": _plan_expiry, REVIEW: _plan_review}
     touched = record.list_differing()
-    if "revoked_at" in touched:
-        return _plan_revocation(record, row)
-    if "expires_at" in touched:
-        return _plan_expiry(record, row)
+    for name, plan in plans.items():
+        if name in touched:
+            return plan(record, row)
     text = _("It changed nothing of the policy that could be reverted.")
     return Reversal(record.change, row=row, obstacles=(text,))
 
@@ -43,7 +52,8 @@ def plan_grant(record: Record, *, lock: bool) -> Reversal:
 def _plan_end(record: Record, row: TrustedOrigin) -> Reversal:
     """There was no row before: the grant is revoked, or what only shut the origin out goes."""
     after = record.after or {}
-    conflicts = record.list_conflicts(row, [name for name in after if name in TrustedOrigin.policy_fields])
+    # Who looked at it since has not changed what it lets in.
+    conflicts = record.list_conflicts(row, [name for name in after if name in TrustedOrigin.policy_fields - {REVIEW}])
     if after.get("revoked_at") is not None:
         note = _("There was no entry before, only a pattern. The patterns decide about the origin again.")
         return Reversal(record.change, deed=Deed.DELETE, row=row, obstacles=tuple(conflicts), notes=(note,))
@@ -84,6 +94,25 @@ def _plan_expiry(record: Record, row: TrustedOrigin) -> Reversal:
         steps=(Step(item, row.expires_at, then),),
         obstacles=(*conflicts, *problems),
         notes=tuple(_("%(field)s stays as it is.") % {"field": word_field(other)} for other in others),
+    )
+
+
+def _plan_review(record: Record, row: TrustedOrigin) -> Reversal:
+    """The mark goes back to the one before it, or goes altogether; the grant itself stays as it is."""
+    before = record.before or {}
+    by = before.get("reviewed_by")
+    is_there = by is not None and get_user_model()._base_manager.filter(pk=by).exists()
+    at, who = (field_of(TrustedOrigin, name) for name in (REVIEW, "reviewed_by"))
+    return Reversal(
+        record.change,
+        deed=Deed.CHANGE,
+        row=row,
+        steps=(
+            Step(at, row.reviewed_at, before[REVIEW]),
+            Step(who, row.reviewed_by_id, by if is_there else None),
+        ),
+        obstacles=tuple(record.list_conflicts(row, [REVIEW])),
+        notes=(_("The grant itself stays as it is. It may be due for review again."),),
     )
 
 

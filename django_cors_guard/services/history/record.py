@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 
 from django_cors_guard.core.problems import show
 from django_cors_guard.exceptions import InvalidRequest
-from django_cors_guard.models import ApiGroup, ApiRoute, Environment, GroupMode, PolicyChange, TrustedOrigin
+from django_cors_guard.models import (
+    ApiGroup,
+    ApiRoute,
+    Environment,
+    GroupMode,
+    OriginIssuer,
+    PolicyChange,
+    TrustedOrigin,
+)
 from django_cors_guard.models.write import PolicyModel
 from django_cors_guard.services.history.snapshots import Unreadable, model_of, read_side, read_values, with_texts
 from django_cors_guard.services.places import alias
@@ -117,6 +125,8 @@ def require_row(change: PolicyChange) -> type[PolicyModel]:
         text = _("It changed no row of the policy, so there is nothing to revert.")
     elif change.target.partition(":")[2] == "*":
         text = _("It is the summary of a bulk write, which does not say what each row was before.")
+    elif model is OriginIssuer:
+        text = _("What an issuer may have trusted is decided on its own page, where all of it can be seen at once.")
     elif change.action == "loaded":
         text = _("It was loaded from a fixture, over whatever had been there, so nobody knows what was before.")
     else:

@@ -12,7 +12,7 @@ from django_cors_guard.exceptions import InvalidRequest, ProtectedEnvironment
 from django_cors_guard.models import Environment, PolicyChange, TrustedOrigin, policy_write
 from django_cors_guard.models.rejection import CardStatus
 from django_cors_guard.services.grants import lock_grant, mark_card
-from django_cors_guard.services.history.grant_reversal import plan_grant
+from django_cors_guard.services.history.grant_reversal import REVIEW, plan_grant
 from django_cors_guard.services.history.record import REVERTED, Record
 from django_cors_guard.services.history.reversal import Deed, Reversal, plan_shared
 from django_cors_guard.services.history.snapshots import model_of, with_texts
@@ -24,6 +24,7 @@ from django_cors_guard.services.places import (
     retry_deadlocks,
     tidy,
 )
+from django_cors_guard.services.reviewing.marking import restore_review
 from django_cors_guard.services.revoking.revocation import reinstate, revoke
 from django_cors_guard.services.trusting import TRUSTED, amend
 
@@ -123,6 +124,9 @@ def _carry_out_for_grant(found: Reversal, grant: TrustedOrigin, actor: AbstractB
         revoke(grant, actor=actor, reason=reason)
     elif found.deed is Deed.REINSTATE:
         reinstate(grant, actor=actor, reason=reason)
+    elif found.steps[0].field.name == REVIEW:
+        at, by = (step.then for step in found.steps)
+        restore_review(grant, at, by)
     else:
         ends = found.steps[0].then
         amend(grant, actor=actor, note=grant.note, front_end=grant.front_end, expires_at=ends)

@@ -47,7 +47,7 @@ def revoke(trusted_origin: TrustedOrigin, *, actor: AbstractBaseUser | None = No
         )
     if grant.revoked_at is None or reads_may_be_stale():
         with policy_write(actor=actor, reason=reason, action=REVOKED, using=alias()):
-            _close(lock_grant(grant.pk), actor, reason)
+            close(lock_grant(grant.pk), actor, reason)
     trusted_origin.refresh_from_db()
     return trusted_origin
 
@@ -86,7 +86,7 @@ def revoke_origin(
         matches = find_matches(parsed.origin, places, groups, lock=True)
         check_protected(actor, matches.environments(places))
         for grant in matches.exact:
-            _close(lock_grant(grant.pk), actor, reason)
+            close(lock_grant(grant.pk), actor, reason)
         for place, group, _pattern in matches.covered:
             _leave_revoked(parsed.origin, place, group, actor, reason)
         return write_receipt(parsed.origin, matches, groups, write.revision)
@@ -113,7 +113,7 @@ def revoke_many(
         selection = Selection.of(lock_rows(rows).order_by("pk"))
         check_protected(actor, selection.environments())
         for grant in selection.closing:
-            _close(grant, actor, reason)
+            close(grant, actor, reason)
         return selection.write_receipt(write.revision)
 
 
@@ -182,7 +182,8 @@ def _require_reason(text: str) -> str:
     return reason
 
 
-def _close(grant: TrustedOrigin, actor: AbstractBaseUser | None, reason: str) -> None:
+def close(grant: TrustedOrigin, actor: AbstractBaseUser | None, reason: str) -> None:
+    """Mark ``grant``, which is locked, as revoked, unless it is."""
     if grant.revoked_at is not None:
         return
     grant.revoked_at = timezone.now()

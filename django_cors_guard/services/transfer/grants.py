@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from django.db import connections
 
 from django_cors_guard.models import PolicyChange, TrustedOrigin
-from django_cors_guard.models.trusted_origin import REVOKED
+from django_cors_guard.models.trusted_origin import CARRIED_REVOKER, REVOKED, pick_revoker
 from django_cors_guard.models.write import label_of
 from django_cors_guard.services.places import alias
 
@@ -24,11 +24,18 @@ def label_revokers(grants: Iterable[TrustedOrigin]) -> dict[int, str]:
     revoked = [grant for grant in grants if grant.revoked_at is not None]
     orphans = {grant.target()[:512]: grant.pk for grant in revoked if grant.revoked_by is None}
     labels = {grant.pk: label_of(grant.revoked_by) for grant in revoked if grant.revoked_by is not None}
+    return labels | {orphans[target]: label for target, label in find_story_labels(orphans).items()}
+
+
+def find_story_labels(targets: Iterable[str]) -> dict[str, str]:
+    """Return whom the story names last as having revoked each of ``targets``, where it names anybody."""
     story = PolicyChange.objects.using(alias()).filter(action=REVOKED).order_by("revision", "pk")
-    for chunk in chunked(orphans):
-        told = story.filter(target__in=chunk).values_list("target", "actor_label")
-        labels |= {orphans[target]: label for target, label in told}
-    return labels
+    wanted, found = set(targets), dict[str, str]()
+    for chunk in chunked(wanted):
+        told = story.filter(target__in=chunk).values_list("target", "actor_label", f"after__{CARRIED_REVOKER}")
+        # A collation that ignores case finds more than was asked for.
+        found |= {target: pick_revoker(label, carried) for target, label, carried in told if target in wanted}
+    return found
 
 
 def chunked(values: Iterable[_V]) -> Iterator[list[_V]]:

@@ -148,13 +148,13 @@ def _amend(changes: Iterable[Change], places: _Places) -> list[tuple[TrustedOrig
             renewed.append((grant, Entry(RENEWED, grant.target(), before, grant.snapshot())))
         else:
             described.append(grant)
-    _rewrite(TrustedOrigin.objects.all(), [grant for grant, _entry in renewed], ["expires_at", *DESCRIPTIVE])
+    rewrite(TrustedOrigin.objects.all(), [grant for grant, _entry in renewed], ["expires_at", *DESCRIPTIVE])
     # What they say of themselves is no policy, and takes no revision.
-    _rewrite(QuerySet(TrustedOrigin), described, DESCRIPTIVE)
+    rewrite(QuerySet(TrustedOrigin), described, DESCRIPTIVE)
     return renewed
 
 
-def _rewrite(rows: QuerySet[TrustedOrigin], grants: list[TrustedOrigin], fields: Sequence[str]) -> None:
+def rewrite(rows: QuerySet[TrustedOrigin], grants: list[TrustedOrigin], fields: Sequence[str]) -> None:
     """Rewrite ``fields`` of grants that are there, and locked; Django's own bulk_update takes ten times as long."""
     has_target = connections[alias()].features.supports_update_conflicts_with_target
     rows.using(alias()).bulk_create(

@@ -16,9 +16,9 @@ from tests.factories import ApiRouteFactory, EnvironmentFactory, TrustedOriginFa
 
 ORIGIN = "https://app.example.com"
 FIELDS = {
-    "outcome", "reason", "reason_text", "origin", "unicode", "method", "path", "host", "environment",
-    "known_environment", "revision", "api_group", "mode", "route", "request", "preflight", "grant", "nearest",
-    "null_sources",
+    "outcome", "reason", "reason_text", "origin", "has_origin", "unicode", "method", "path", "host", "environment",
+    "known_environment", "revision", "api_group", "mode", "isolation", "route", "request", "preflight", "grant",
+    "nearest", "null_sources", "csrf", "csrf_text",
 }  # fmt: skip
 ANSWER_FIELDS = {"reason", "reason_text", "allowed", "runs_view", "status", "headers"}
 
@@ -33,7 +33,7 @@ def asker(api: MakeApi) -> Api:
     return api("view_trustedorigin", "view_environment")
 
 
-def check(asker: Api, origin: str = ORIGIN, path: str = "/api/billing/x", **more: Any) -> Any:
+def check(asker: Api, origin: str | None = ORIGIN, path: str = "/api/billing/x", **more: Any) -> Any:
     response = asker.post("check/", {"origin": origin, "path": path, **more})
     assert response.status_code == 200, response.text
     found = response.json()
@@ -293,3 +293,41 @@ def test_check_of_an_environment_that_has_no_row_takes_the_permission_for_all(na
     with override_cors_guard(ENVIRONMENT="nowhere"):
         assert narrow.post("check/", {"origin": ORIGIN, "path": "/api/billing/x"}).status_code == 403
         assert check(asker)["known_environment"] is False
+
+
+IMAGE = ["Sec-Fetch-Site: cross-site", "sec-fetch-mode:no-cors", "Sec-Fetch-Dest: image"]
+
+
+@pytest.mark.parametrize(
+    ("isolate", "headers", "outcome", "reason", "status"),
+    [
+        pytest.param("enforce", IMAGE, "refused", "cross_site", 403, id="isolated"),
+        pytest.param("monitor", IMAGE, "refused", "cross_site", None, id="recorded alone"),
+        pytest.param("off", IMAGE, "allowed", "no_origin", None, id="not isolated"),
+        pytest.param("enforce", ["Sec-Fetch-Site: same-site"], "allowed", "no_origin", None, id="same site"),
+    ],
+)
+def test_check_of_a_request_without_origin(
+    asker: Api, isolate: str, headers: list[str], outcome: str, reason: str, status: int | None
+) -> None:
+    ApiGroup.objects.update(isolate=isolate)
+    found = check(asker, origin=None, headers=headers)
+    assert (found["outcome"], found["reason"], found["request"]["status"]) == (outcome, reason, status)
+    assert (found["origin"], found["has_origin"], found["isolation"]) == ("", False, isolate)
+    assert (found["mode"], found["preflight"], found["nearest"], found["csrf"]) == ("enforce", None, None, "")
+
+
+def test_check_of_a_request_without_origin_takes_no_preflight(asker: Api) -> None:
+    assert check(asker, origin=None, method="DELETE", headers=["x-token", *IMAGE])["preflight"] is None
+
+
+def test_check_knows_a_page_of_the_site_by_what_its_browser_says(asker: Api) -> None:
+    found = check(asker, headers=["Sec-Fetch-Site: same-origin"])
+    assert (found["outcome"], found["reason"]) == ("allowed", "same_origin")
+    assert check(asker, headers=["Sec-Fetch-Site: cross-site"])["reason"] == "unknown_origin"
+
+
+@pytest.mark.parametrize("header", ["sec fetch: x", ": x", "a b", "x" * 300])
+def test_check_of_what_is_no_header_is_refused(asker: Api, header: str) -> None:
+    response = asker.post("check/", {"origin": ORIGIN, "path": "/x", "headers": [header]})
+    assert response.status_code == 400

@@ -45,7 +45,15 @@ def test_environment_is_shown_with_its_switches_and_the_modes_of_its_groups(read
 
 
 def test_api_group_is_shown_with_its_routes(reader: Api) -> None:
-    group = ApiGroupFactory.create(slug="billing", allow_credentials=True, allow_methods=["GET", "PUT"], max_age=60)
+    group = ApiGroupFactory.create(
+        slug="billing",
+        allow_credentials=True,
+        allow_methods=["GET", "PUT"],
+        max_age=60,
+        isolate="monitor",
+        timing_allow_origin=True,
+        cross_origin_resource_policy="same-site",
+    )
     ApiRouteFactory.create(api_group=group, path_prefix="/b")
     ApiRouteFactory.create(api_group=group, path_prefix="/a", host="api.example.com")
     (row,) = rows(reader.get("api-groups/"))
@@ -56,10 +64,14 @@ def test_api_group_is_shown_with_its_routes(reader: Api) -> None:
         "description": "",
         "any_origin": False,
         "allow_credentials": True,
+        "trusted_for_csrf": False,
         "allow_methods": ["GET", "PUT"],
         "allow_headers": ["authorization", "content-type"],
         "expose_headers": [],
         "max_age": 60,
+        "isolate": "monitor",
+        "timing_allow_origin": True,
+        "cross_origin_resource_policy": "same-site",
         "routes": [{"host": "", "path_prefix": "/b"}, {"host": "api.example.com", "path_prefix": "/a"}],
     }
 
@@ -122,3 +134,10 @@ def test_list_takes_the_same_queries_however_long_it_is(path: str, reader: Api) 
             reader.get(path)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_api_group_whose_isolation_is_not_known_is_shown(reader: Api) -> None:
+    ApiGroupFactory.create()
+    ApiGroup.objects.update(isolate="odd", cross_origin_resource_policy="odder")
+    (row,) = rows(reader.get("api-groups/"))
+    assert (row["isolate"], row["cross_origin_resource_policy"]) == ("odd", "odder")

@@ -195,3 +195,11 @@ def test_summary_takes_the_same_few_queries_however_much_there_is(reader: Api) -
             summary(reader)
         counts.append(sum("cors_guard_rejection" in query["sql"] for query in queries))
     assert counts[0] == counts[1] <= 6
+
+
+def test_what_isolation_refuses_has_no_origin_to_rank(reader: Api) -> None:
+    RejectionFactory.create(origin="", reason="cross_site", kind="no_cors", count=5, path="/api/x")
+    found = summary(reader)
+    assert (found["total"], found["origins"]) == (5, [])
+    assert found["reasons"][0]["reason"] == "cross_site"
+    assert found["paths"] == [{"path": "/api/x", "count": 5}]

@@ -22,7 +22,8 @@ from tests.factories import (
 ORIGIN = "https://app.example.com"
 FIELDS = {
     "id", "environment", "api_group", "origin", "unicode", "status", "faults", "front_end", "note", "created_at",
-    "created_by", "expires_at", "revoked_at", "revoked_by", "revoke_reason", "managed_by", "revision",
+    "created_by", "expires_at", "revoked_at", "revoked_by", "revoke_reason", "reviewed_at", "reviewed_by",
+    "managed_by", "revision",
 }  # fmt: skip
 RECEIPT_FIELDS = {
     "origin", "revision", "at", "closed", "refused", "already_revoked", "patterns", "remaining", "open_groups",

@@ -33,6 +33,7 @@ def trusted(production: Environment, public: ApiGroup) -> None:
         pytest.param(["null", "/api/public"], 1, "a sandboxed frame without allow-same-origin", id="null"),
         pytest.param([f"{APP}/login", "/api/public"], 1, f"leave out the path “/login”. Type {APP}.", id="malformed"),
         pytest.param(["", "/api/public"], 1, "Type an origin, such as", id="empty"),
+        pytest.param(["-", "/api/public"], 0, "A request without Origin may call GET /api/public", id="no origin"),
         pytest.param([APP, "/elsewhere"], 1, "the path belongs to no API group", id="unguarded"),
         pytest.param([APP, "/admin/"], 1, "the admin and this app's own API are closed", id="own paths"),
         pytest.param([APP, "api/public"], 2, "A path starts with a slash", id="path without slash"),
@@ -60,6 +61,17 @@ def test_check_of_a_trusted_origin_shows_where_it_comes_from_and_the_exact_heade
     assert f"Access-Control-Allow-Origin: {APP}" in lines
     assert "Access-Control-Max-Age: 600" in lines
     assert "Vary: Origin" in lines
+
+
+def test_check_of_a_change_with_cookies_says_what_comes_of_csrf(production: Environment, billing: ApiGroup) -> None:
+    services.trust(APP, environment=production, api_group=billing)
+
+    run = cors_guard("check", APP, "/api/billing/x", method="POST")
+
+    assert "CSRF       left to Django: the API group is not trusted for CSRF" in [
+        line.strip() for line in run.out.splitlines()
+    ]
+    assert "CSRF" not in cors_guard("check", APP, "/api/billing/x").out
 
 
 def test_check_of_a_refused_origin_names_the_nearest_grant_and_how_it_differs(trusted: None) -> None:
@@ -125,3 +137,22 @@ def test_check_as_json_is_the_explanation(origin: str, code: int, outcome: str, 
     assert run.code == code
     assert (found["outcome"], found["origin"], found["api_group"]) == (outcome, origin, "public")
     assert ["Vary", "Origin"] in found["request"]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("isolate", "told"),
+    [("enforce", "request: answered with 403"), ("monitor", "request: the view runs; isolation only records here")],
+)
+def test_check_of_what_isolation_refuses(isolate: str, told: str, trusted: None) -> None:
+    ApiGroup.objects.update(isolate=isolate)
+    headers = ["--header", "Sec-Fetch-Site: cross-site", "--header", "Sec-Fetch-Mode: no-cors"]
+
+    run = cors_guard("check", "-", "/api/public", *headers)
+
+    lines = [line.strip() for line in run.out.splitlines()]
+    assert run.code == 1
+    assert told in lines
+    assert f"isolation  {isolate}" in lines
+    assert "A request without Origin may not call GET /api/public in production" in run.out
+    assert "another site sent it without Origin, and the API group is isolated (cross_site)" in run.err
+    assert cors_guard("check", "-", "/api/public", "--header", "Sec-Fetch-Site: same-site").code == 0

@@ -16,6 +16,7 @@ from django_cors_guard.management.subcommands import retention
 from django_cors_guard.models import (
     GuardProcess,
     OriginUsage,
+    ParityDifference,
     PolicyChange,
     PolicyState,
     RejectedOrigin,
@@ -24,7 +25,13 @@ from django_cors_guard.models import (
     TrustedOrigin,
 )
 from django_cors_guard.testing import override_cors_guard
-from tests.factories import RejectedOriginFactory, RejectionFactory, RejectionTallyFactory, TrustedOriginFactory
+from tests.factories import (
+    ParityDifferenceFactory,
+    RejectedOriginFactory,
+    RejectionFactory,
+    RejectionTallyFactory,
+    TrustedOriginFactory,
+)
 from tests.management.cli import cors_guard
 
 
@@ -39,6 +46,7 @@ def leave_behind(days: int, grant: TrustedOrigin) -> None:
     span = {"first_seen": seen - timedelta(days=400), "last_seen": seen}
     RejectionFactory.create(**span)
     RejectionTallyFactory.create(hour=seen)
+    ParityDifferenceFactory.create(**span)
     OriginUsage.objects.create(trusted_origin=grant, origin=grant.origin, method="GET", count=1, **span)
     for status in ("new", "ignored", "trusted"):
         RejectedOriginFactory.create(origin=f"https://{status}-{days}.example.net", status=status, **span)
@@ -50,8 +58,9 @@ def _leave_process(**times: datetime) -> None:
     GuardProcess.objects.create(id=uuid.uuid4(), host="web", pid=1, environment="production", **times)
 
 
-def counts() -> tuple[int, int, int, int, int]:
+def counts() -> tuple[int, int, int, int, int, int]:
     return (
+        ParityDifference.objects.count(),
         Rejection.objects.count(),
         OriginUsage.objects.count(),
         RejectedOrigin.objects.count(),
@@ -80,8 +89,9 @@ def test_prune_deletes_what_was_last_seen_before_the_retention(
         run = cors_guard("prune", *words)
 
     assert run.code == 0, run.err
-    assert counts() == (left, left, left * 3, left, left * 2)
+    assert counts() == (left, left, left, left * 3, left, left * 2)
     assert f"rejections        {3 - left}" in run.out
+    assert f"differences       {3 - left}" in run.out
     assert f"rejected origins  {9 - 3 * left}" in run.out
     assert (PolicyChange.objects.count(), PolicyState.objects.values().get()) == (story, version)
     assert TrustedOrigin.objects.count() == 1
@@ -92,7 +102,7 @@ def test_prune_dry_run_counts_and_deletes_nothing(grant: TrustedOrigin) -> None:
 
     run = cors_guard("prune", "--days", "30", "--dry-run")
 
-    assert counts() == (1, 1, 3, 1, 2)
+    assert counts() == (1, 1, 1, 3, 1, 2)
     assert "Would be deleted, older than 30 days:" in run.out
     assert "rejected origins  3" in run.out
 
@@ -124,7 +134,7 @@ def test_prune_with_bad_days_says_which_are_good(days: str, grant: TrustedOrigin
 
     assert run.code != 0
     assert f"'{days}' is no number of days: give one from 1 to 36500." in run.err
-    assert counts() == (1, 1, 3, 1, 2)
+    assert counts() == (1, 1, 1, 3, 1, 2)
 
 
 def _leave_rejections(count: int, *, days: int) -> list[int]:
@@ -169,7 +179,7 @@ def test_prune_touches_no_more_than_a_batch_in_a_statement(
     with connection.execute_wrapper(watch), CaptureQueriesContext(connection) as queries:
         assert cors_guard("prune", "--days", "30").code == 0
 
-    assert sum(deleted) == 35 + 1 + 3 + 1 + 2
+    assert sum(deleted) == 35 + 1 + 1 + 3 + 1 + 2
     assert max(deleted) == 10
     assert all("LIMIT" in sql for sql in looked_at)
     assert not [query for query in queries if query["sql"].startswith(("SAVEPOINT", "BEGIN"))]

@@ -1,14 +1,18 @@
 """`cors_guard revoke` and `cors_guard reinstate`."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from django_cors_guard import services
 from django_cors_guard.models import ApiGroup, Environment, PolicyChange, PolicyState, TrustedOrigin
+from django_cors_guard.services import Propagation
 from tests.factories import ApiGroupFactory, EnvironmentFactory, TrustedOriginFactory
 from tests.management.cli import cors_guard
+from tests.processes import report
 
 APP = "https://app.example.com"
 
@@ -253,3 +257,103 @@ def test_reinstate_with_bad_input_says_what_is_wrong(words: list[str], told: str
     assert run.code != 0
     assert told in run.err
     assert open_places() == set()
+
+
+# --- where it is out --------------------------------------------------------------------------------------------------
+
+
+def ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits in a test: what would happen meanwhile, happens now."""
+    monkeypatch.setattr(
+        "django_cors_guard.management.subcommands.processes.services.wait_for",
+        lambda revision, *, seconds, environments: iter(
+            [services.describe_processes(revision, environments=environments)]
+        ),
+    )
+
+
+def test_revoke_that_waits_says_who_may_still_trust_and_stands(
+    grants: list[TrustedOrigin], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_once(monkeypatch)
+    report("web-1", 11)
+    report("web-2", 22, idle_since=timezone.now())
+
+    run = cors_guard("revoke", APP, "--everywhere", "--reason", "leaked key", "--wait", "30")
+
+    assert run.code == 1
+    assert open_places() == set()
+    assert "The revocation stands. 1 process of 2 has not confirmed" in run.err
+    assert "web-1:11 (production)" in run.err
+    again = f"manage.py cors_guard status --revision {revision()} --wait 30"
+    assert f"{again} --environment production --environment staging" in run.err
+
+
+def test_revoke_that_waits_ends_well_once_all_follow(grants: list[TrustedOrigin]) -> None:
+    report("web-1", 11, idle_since=timezone.now())
+
+    run = cors_guard("revoke", APP, "--everywhere", "--reason", "leaked key", "--wait", "30")
+
+    assert run.code == 0, run.err
+    assert run.out.splitlines()[-1].startswith(f"Revision {revision()} is out everywhere")
+
+
+def test_revoke_waits_for_no_process_of_another_environment(grants: list[TrustedOrigin]) -> None:
+    report("web-1", 11)
+
+    run = cors_guard("revoke", APP, "--environment", "staging", "--reason", "leaked key", "--wait", "30")
+
+    assert run.code == 0, run.err
+    assert "No process reports itself there" in run.out
+
+
+def test_revoke_of_what_was_revoked_before_waits_all_the_same(grants: list[TrustedOrigin]) -> None:
+    services.revoke_origin(APP, reason="leaked key")
+    report("web-1", 11)
+
+    run = cors_guard("revoke", APP, "--everywhere", "--reason", "once more", "--wait", "30")
+
+    assert run.code == 0, run.err
+    assert "is out everywhere: 1 of 1 processes have confirmed it." in run.out
+
+
+def test_revoke_of_one_grant_waits_for_its_environment(
+    grants: list[TrustedOrigin], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_once(monkeypatch)
+    report("web-1", 11)
+    report("web-2", 22, environment="staging")
+
+    run = cors_guard("revoke", "--id", str(grants[0].pk), "--reason", "leaked key", "--wait", "30")
+
+    assert run.code == 1
+    assert "The revocation stands. 1 process of 1 has not confirmed" in run.err
+
+
+def test_revoke_stands_when_the_database_goes_away_while_it_waits(
+    grants: list[TrustedOrigin], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("django_cors_guard.management.subcommands.processes.services.wait_for", fail)
+
+    run = cors_guard("revoke", APP, "--everywhere", "--reason", "leaked key", "--wait", "30")
+
+    assert run.code == 1
+    assert open_places() == set()
+    assert "The revocation stands; where it is out cannot be said." in run.err
+
+
+def test_ctrl_c_ends_the_wait_with_what_was_found(grants: list[TrustedOrigin], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(revision: int, **_: object) -> Iterator[Propagation]:
+        yield services.describe_processes(revision)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("django_cors_guard.management.subcommands.processes.services.wait_for", interrupt)
+    report("web-1", 11)
+
+    run = cors_guard("revoke", APP, "--everywhere", "--reason", "leaked key", "--wait", "30")
+
+    assert run.code == 1
+    assert "The revocation stands. 1 process of 1" in run.err

@@ -41,6 +41,41 @@ def test_init_with_flags_writes_everything_in_one_revision() -> None:
 
 
 @pytest.mark.django_db
+def test_init_trusts_a_new_group_for_csrf_and_lets_its_pages_send_the_token() -> None:
+    run = cors_guard("init", *TWO_GROUPS, "--credentials", "billing", "--csrf", "billing")
+
+    assert run.code == 0, run.err
+    assert dict(ApiGroup.objects.values_list("slug", "trusted_for_csrf")) == {"public": False, "billing": True}
+    assert ApiGroup.objects.get(slug="billing").allow_headers == ["authorization", "content-type", "x-csrftoken"]
+    assert ApiGroup.objects.get(slug="public").allow_headers == ["authorization", "content-type"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param(["--csrf", "billing"], "--csrf billing needs --credentials billing", id="without credentials"),
+        pytest.param(["--csrf", "shop"], "--csrf shop: there is no such API group. Add --group shop=", id="unknown"),
+    ],
+)
+def test_init_refuses_what_csrf_cannot_mean(options: list[str], told: str) -> None:
+    run = cors_guard("init", *TWO_GROUPS, *options)
+
+    assert run.code == 2
+    assert told in run.err
+    assert not ApiGroup.objects.exists()
+
+
+def test_init_never_trusts_for_csrf_what_is_there(production: Environment, billing: ApiGroup) -> None:
+    run = cors_guard("init", "--csrf", "billing")
+
+    assert run.code == 0, run.err
+    billing.refresh_from_db()
+    assert not billing.trusted_for_csrf
+    assert "The API group billing is still not trusted for CSRF. Switch that on in the admin." in run.err
+
+
+@pytest.mark.django_db
 def test_init_with_groups_alone_sets_up_the_active_environment_in_enforce() -> None:
     run = cors_guard("init", "--group", "public=/api/public", "--group", "public=/feed/")
 
@@ -240,6 +275,7 @@ def test_init_at_a_terminal_takes_the_answers_and_asks_again_for_bad_ones(termin
         "", "api", "public=/api/public",
         "billing=/api/billing", "",
         "n", "y",
+        "n",
     )  # fmt: skip
 
     assert run.code == 0, run.err
@@ -251,10 +287,19 @@ def test_init_at_a_terminal_takes_the_answers_and_asks_again_for_bad_ones(termin
         assert told in run.err
 
 
+@pytest.mark.django_db
+def test_init_at_a_terminal_asks_about_csrf_where_there_are_credentials(terminal: list[str]) -> None:
+    run = answer(terminal, "", "", "", "", "", "public=/api/public", "billing=/api/billing", "", "n", "y", "y")
+
+    assert run.code == 0, run.err
+    assert dict(ApiGroup.objects.values_list("slug", "trusted_for_csrf")) == {"public": False, "billing": True}
+    assert run.out.count("send changes with these cookies") == 1
+
+
 def test_init_at_a_terminal_does_not_ask_about_what_is_there(
     terminal: list[str], production: Environment, public: ApiGroup
 ) -> None:
-    run = answer(terminal, "", "feed=/feed", "", "y")
+    run = answer(terminal, "", "feed=/feed", "", "y", "n")
 
     assert run.code == 0, run.err
     assert routes() == {("public", "/api/public"), ("feed", "/feed")}

@@ -18,6 +18,7 @@ from tests.factories import (
     TrustedOriginFactory,
 )
 from tests.management.cli import cors_guard
+from tests.processes import report
 
 
 @pytest.fixture
@@ -57,7 +58,19 @@ def test_status_tells_what_the_guard_does(busy: None) -> None:
         "API groups",
         "  billing  block, its own mode  /api/billing  with credentials",
         "  public   enforce              /api/public",
+        "Processes",
+        "  none has answered a request of late",
     ]
+
+
+def test_status_tells_which_group_is_trusted_for_csrf(busy: None, billing: ApiGroup) -> None:
+    ApiGroup.objects.filter(pk=billing.pk).update(trusted_for_csrf=True)
+
+    run, found = cors_guard("status"), json.loads(cors_guard("status", format="json").out)
+
+    assert "  billing  block, its own mode  /api/billing  with credentials, trusted for CSRF" in run.out.splitlines()
+    assert [group["trusted_for_csrf"] for group in found["api_groups"]] == [True, False]
+    assert "(cors_guard.W008)" in run.err
 
 
 def test_status_as_json_tells_the_same(busy: None) -> None:
@@ -146,3 +159,132 @@ def test_status_without_the_active_environment_is_exit_code_1_and_says_how_to_cr
     assert "manage.py cors_guard init --environment production" in run.err
     if words:
         assert json.loads(run.out)["ok"] is False
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+def test_status_lists_the_processes_of_the_environment(busy: None) -> None:
+    EnvironmentFactory.create(slug="local")
+    report("web-1", 11)
+    report("web-2", 22, revision=1, token="gone", idle_since=timezone.now())
+    report("web-3", 33, revision=1, token="gone")
+    report("web-4", 44, environment="staging")
+
+    run, found = cors_guard("status"), json.loads(cors_guard("status", format="json").out)
+
+    lines = [line.split() for line in run.out.splitlines()[run.out.splitlines().index("Processes") + 1 :]]
+    assert [line[:3] for line in lines] == [
+        ["web-3:33", "production", "unconfirmed"],
+        ["web-2:22", "production", "idle"],
+        ["web-1:11", "production", "confirmed"],
+    ]
+    assert run.code == 0
+    assert [(item["host"], item["standing"]) for item in found["processes"]] == [
+        ("web-3", "unconfirmed"),
+        ("web-2", "idle"),
+        ("web-1", "confirmed"),
+    ]
+
+
+def test_status_says_that_no_process_has_reported(busy: None) -> None:
+    assert cors_guard("status").out.splitlines()[-2:] == ["Processes", "  none has answered a request of late"]
+
+
+def test_status_of_a_revision_says_yes_where_all_have_it(busy: None) -> None:
+    report("web-1", 11)
+    report("web-2", 22, revision=1, token="gone", idle_since=timezone.now())
+    revision = PolicyState.objects.get().revision
+
+    run = cors_guard("status", "--revision", str(revision))
+
+    assert run.code == 0, run.err
+    assert run.out.splitlines()[-1] == (
+        f"Revision {revision} is out everywhere: 1 of 2 processes have confirmed it, 1 is idle and looks before its "
+        "next decision."
+    )
+
+
+def test_status_of_a_revision_says_no_and_who_is_missing_until_when(busy: None) -> None:
+    until = timezone.now() + timedelta(minutes=3)
+    report("web-1", 11)
+    report("web-2", 22, revision=1, token="gone", lapses_at=until)
+    revision = PolicyState.objects.get().revision
+
+    run = cors_guard("status", "--revision", str(revision), "--wait", "0.1")
+
+    assert run.code == 1
+    assert f"1 process of 2 has not confirmed revision {revision}: web-2:22 (production)." in run.err
+    assert f"until {until:%H:%M:%S} UTC at the longest, then they refuse." in run.err
+
+
+def test_status_of_a_revision_as_json(busy: None) -> None:
+    report("web-1", 11)
+    report("web-2", 22, revision=1, token="gone")
+    revision = PolicyState.objects.get().revision
+
+    run = cors_guard("status", "--revision", str(revision), "--format", "json")
+
+    found = json.loads(run.out)
+    assert run.code == 1
+    assert (found["ok"], found["everywhere"], found["asked_revision"]) == (False, False, revision)
+    assert found["counts"] == {"confirmed": 1, "idle": 0, "unconfirmed": 1, "unlisted": 0}
+    assert [(item["pid"], item["standing"]) for item in found["processes"]] == [(22, "unconfirmed"), (11, "confirmed")]
+
+
+def test_status_of_a_revision_looks_only_where_it_is_told_to(busy: None) -> None:
+    report("web-1", 11, environment="staging", revision=1, token="gone")
+    revision = str(PolicyState.objects.get().revision)
+
+    assert cors_guard("status", "--revision", revision).code == 1
+    assert cors_guard("status", "--revision", revision, "--environment", "staging").code == 1
+    elsewhere = cors_guard("status", "--revision", revision, "--environment", "production")
+    assert elsewhere.code == 0
+    assert elsewhere.out.startswith("No process reports itself there")
+
+
+def test_status_names_no_more_processes_than_anybody_reads(busy: None) -> None:
+    for pid in range(1, 26):
+        report(pid=pid, revision=1, token="gone")
+
+    run = cors_guard("status", "--revision", str(PolicyState.objects.get().revision))
+
+    assert "25 processes of 25 have not confirmed" in run.err
+    assert "web-1:20 (production) and 5 more." in run.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(["--revision", "999999"], "There is no revision 999999 yet", id="still to come"),
+        pytest.param(["--revision", "0"], "is no revision", id="none"),
+        pytest.param(["--revision", "-3"], "is no revision", id="negative"),
+        pytest.param(["--revision", "ten"], "is no revision", id="a word"),
+        pytest.param(["--revision", "9" * 30], "is no revision", id="longer than any"),
+        pytest.param(["--revision", "1", "--wait", "soon"], "is no time to wait", id="no time"),
+        pytest.param(["--revision", "1", "--wait", "-1"], "is no time to wait", id="before now"),
+        pytest.param(["--revision", "1", "--wait", "nan"], "is no time to wait", id="not a number"),
+        pytest.param(["--revision", "1", "--wait", "1e9"], "is no time to wait", id="for ever"),
+        pytest.param(["--revision", "1", "--environment", "prod"], "no environment “prod”", id="misspelt"),
+        pytest.param(["--wait", "3"], "go with --revision", id="wait for nothing"),
+        pytest.param(["--environment", "production"], "go with --revision", id="environment of nothing"),
+    ],
+)
+def test_status_of_what_makes_no_sense_says_what_to_do(words: list[str], told: str, busy: None) -> None:
+    run = cors_guard("status", *words)
+
+    assert run.code in {1, 2}
+    assert told in run.err
+
+
+@pytest.mark.parametrize(
+    ("isolate", "words"),
+    [("enforce", "with credentials, isolated"), ("monitor", "with credentials, isolation monitored")],
+)
+def test_status_tells_which_group_is_isolated(busy: None, billing: ApiGroup, isolate: str, words: str) -> None:
+    ApiGroup.objects.filter(pk=billing.pk).update(isolate=isolate)
+
+    run, found = cors_guard("status"), json.loads(cors_guard("status", format="json").out)
+
+    assert f"  billing  block, its own mode  /api/billing  {words}" in run.out.splitlines()
+    assert [group["isolate"] for group in found["api_groups"]] == [isolate, "off"]

@@ -165,6 +165,15 @@ def test_trust_of_an_expired_grant_asks_for_an_expiry(production: Environment, p
     assert timedelta(hours=11, minutes=55) < until - timezone.now() <= timedelta(hours=12)
 
 
+def test_trust_tells_of_a_revocation_on_the_command_line_by_whose_account(
+    production: Environment, public: ApiGroup
+) -> None:
+    services.trust(APP, environment=production, api_group=public)
+    assert cors_guard("revoke", APP, "--everywhere", "--reason", "leaked key").code == 0
+
+    assert "was revoked by cli:" in cors_guard("trust", APP).err
+
+
 def test_trust_of_a_revoked_grant_tells_by_whom_and_how_to_reinstate_it(
     production: Environment, public: ApiGroup
 ) -> None:

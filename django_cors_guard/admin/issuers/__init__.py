@@ -1,0 +1,1 @@
+"""Issuers: accounts of CI that may have previews trusted by themselves."""
