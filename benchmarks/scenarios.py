@@ -16,7 +16,6 @@ from benchmarks import scratch
 from benchmarks.flood import Sent, compose, send_from_event_loop, send_from_threads
 from django_cors_guard import conf, services
 from django_cors_guard.core.decision import Kind, Mode, Reason
-from django_cors_guard.facts import RequestFacts
 from django_cors_guard.middleware import CorsGuardMiddleware, judge
 from django_cors_guard.models import ApiGroup, ApiRoute, Environment, OriginUsage, Rejection
 from django_cors_guard.recorder import Recorder, Refusal, recorder
@@ -141,7 +140,7 @@ def compare_costs() -> None:
         _time(spent["new"], partial(guard, ask(sent)))
         _time(spent["repeated"], partial(guard, ask(first)))
         # Either goes first as often as the other: what goes second finds everything in the processor's caches.
-        decide = partial(judge, RequestFacts(ask(sent, TRUSTED)), policy)
+        decide = partial(judge, ask(sent, TRUSTED), policy)
         if number % 2:
             _time(spent["counted"], decide)
         with mock.patch.object(recorder, "use", _use_nothing):
