@@ -28,6 +28,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser.conftest import ARGUMENTS
+from tests.browser.sites import make_certificate
 from tests.probes import find_chromium
 from tests.servers import HOST, ROOT, environ_for, free_port, manage, wait_for
 
@@ -48,8 +49,8 @@ SCALE = PICTURE_SCALE * WINDOW_WIDTH / WIDTH
 ADMIN_STYLE = """
     html { zoom: 1.2; }
     #container { width: 520px; height: auto; }
-    .messagelist { width: calc(520px / 1.2); }
-    #header, .breadcrumbs, .object-tools li:not(:has(#trust-link)) { display: none; }
+    .cors-guard-receipt #receipt-summary { width: calc(520px / 1.2); margin: 0; }
+    #header, .breadcrumbs, .cors-guard-nav, .object-tools li:not(:has(#trust-link)) { display: none; }
     .object-tools, .object-tools li { overflow: visible !important; }
     .cors-guard-note { clear: both; padding-top: 8px; }
     .aligned .form-row .flex-container { flex-direction: row; align-items: baseline; }
@@ -88,13 +89,6 @@ def draw() -> None:
 
 
 # --- servers and the browser ------------------------------------------------------------------------------------------
-
-
-def make_certificate(folder: Path) -> None:
-    """Write a key and a certificate, for a day, that nobody but the browser below accepts."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1", "-subj", "/CN=example.com"]
-    files = ["-keyout", f"{folder / 'key.pem'}", "-out", f"{folder / 'certificate.pem'}"]
-    subprocess.run([*command, *files], check=True, capture_output=True, timeout=60)
 
 
 @contextmanager
@@ -170,7 +164,7 @@ def tell_the_story(context: BrowserContext) -> dict[str, bytes]:
     trust(operator)
     open_card(operator, "billing")
     trust(operator)
-    shots["saved"] = photograph(operator.locator(".messagelist"), whole=True)
+    shots["saved"] = photograph(operator.locator("#receipt-summary"), whole=True)
     booking.wait_for_timeout(FOLLOW_MILLISECONDS)
     ask_again(booking, "yes")
     shots["trusted"] = photograph(booking.locator(".cards"), margin=MARGIN)
@@ -210,10 +204,10 @@ def open_card(operator: Page, group: str) -> None:
 
 
 def trust(operator: Page) -> None:
-    """Follow the button of a rejected origin, and save the form as it is filled in."""
+    """Follow the button of a rejected origin, trust it as the form is filled in, and wait for the receipt."""
     operator.get_by_role("link", name="Trust this origin…").click()
-    operator.get_by_role("button", name="Save", exact=True).click()
-    expect(operator.locator(".messagelist .success")).to_be_visible()
+    operator.get_by_role("button", name="Trust", exact=True).click()
+    expect(operator.locator("#receipt-summary")).to_contain_text("Saved as revision")
 
 
 def revoke_everywhere(operator: Page) -> None:

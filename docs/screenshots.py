@@ -1,4 +1,4 @@
-"""Photograph the desk's pages for `docs/admin.md`: ``make screenshots`` (needs Chromium and PostgreSQL).
+"""Photograph the admin's pages for the docs: ``make screenshots`` (needs Chromium and PostgreSQL).
 
 The browser tests take the pictures as they go; those that the pages show are copied to `docs/screenshots`.
 """
@@ -15,20 +15,24 @@ PICTURES = HERE / "screenshots"
 
 #: The picture in the docs, by the name that a browser test gave it.
 SHOWN = {
-    "overview": "overview-figures",
+    "overview": "overview",
     "rejected-origins": "triage-list",
     "trust": "trust-preview",
     "trusted-origins": "trusted-origins",
     "access": "access-matrix-ticked",
+    "review": "review-list",
     "check": "check-refused",
     "change": "history-change",
+    "tutorial-rejected": "tutorial-rejected",
+    "tutorial-history": "tutorial-history",
 }
 
 
 def main() -> int:
-    """Run the browser tests of the desk and keep the pictures; return their exit code."""
+    """Run the browser tests of the desk and of the tutorial, and keep the pictures; return their exit code."""
+    chosen = ["tests/browser", "tests/docs", "-m", "browser", "-q", "-k", "(desk and desktop) or tutorial"]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pytest", "tests/browser", "-m", "browser", "-q", "-k", "desk and desktop"]
+        command = [sys.executable, "-m", "pytest", *chosen]
         code = subprocess.run(
             command, cwd=HERE.parent, env=os.environ | {"SCREENSHOTS": folder}, check=False
         ).returncode

@@ -1,0 +1,1 @@
+"""The documentation: Markdown for Sphinx, and the scripts that draw its pictures."""
