@@ -1,13 +1,16 @@
 """Run the suite on every database and Django at hand: `python tests/matrix.py [ROW…] [-- PYTEST ARGUMENTS…]`.
 
 A row whose service or interpreter is absent is skipped and says why; with CI=true that is a failure. Rows go on after
-one has failed, and the exit code tells whether any did.
+one has failed; the summary at the end names the tests that failed in each, and the exit code tells whether any did.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,16 @@ LOWEST = ROOT / ".venv/bin/python"
 NEWEST = ROOT / ".venv-newest/bin/python"
 SQLITE_URL = "sqlite://:memory:"
 NO_TESTS_COLLECTED = 5  # pytest's exit code
+LINE = 160  # characters of a line there
+NAMED_FAILURES = 12  # of a row, in the summary: it has to fit on a screen
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a row ended: a phrase that begins with ``FAILED`` if it did, and the tests that failed, a line each."""
+
+    phrase: str
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +44,28 @@ class Row:
     python: Path
     database_url: str
     service: str | None = None
-    browser: bool = False
+    #: The marker of the tests that it runs and how many at a time; without one it runs those that have no row of
+    #: their own, on every processor.
+    marker: str = ""
+    at_a_time: int = 0
     coverage: bool = False
+    #: What knows no database, or brings its own: one row says all there is to say about it.
+    ignored: tuple[str, ...] = ()
 
 
+#: The core is pure; what is published and what the docs say does not depend on where the policy is kept.
+NO_DATABASE = ("tests/core", "tests/docs", "tests/release")
 ROWS = (
     Row("sqlite", "SQLite", LOWEST, SQLITE_URL, coverage=True),
-    Row("postgresql", "PostgreSQL", LOWEST, probes.POSTGRESQL_URL, service="postgresql"),
-    Row("mariadb", "MariaDB", LOWEST, probes.MARIADB_URL, service="mariadb"),
-    Row("newest-sqlite", "SQLite", NEWEST, SQLITE_URL),
-    Row("newest-postgresql", "PostgreSQL", NEWEST, probes.POSTGRESQL_URL, service="postgresql"),
-    Row("browser", "Browser tests", LOWEST, SQLITE_URL, service="chromium", browser=True),
+    Row("postgresql", "PostgreSQL", LOWEST, probes.POSTGRESQL_URL, service="postgresql", ignored=NO_DATABASE),
+    Row("mariadb", "MariaDB", LOWEST, probes.MARIADB_URL, service="mariadb", ignored=NO_DATABASE),
+    Row("newest", "PostgreSQL", NEWEST, probes.POSTGRESQL_URL, service="postgresql", ignored=NO_DATABASE[1:]),
+    # These bring up servers of their own and watch clocks: few at a time, however many processors there are.
+    Row("servers", "Servers", LOWEST, probes.POSTGRESQL_URL, service="postgresql", marker="servers", at_a_time=1),
+    Row("servers-mariadb", "Servers", LOWEST, probes.MARIADB_URL, service="mariadb", marker="servers", at_a_time=1),
+    Row("browser", "Browser tests", LOWEST, SQLITE_URL, service="chromium", marker="browser", at_a_time=2),
 )
+OWN_ROWS = sorted({row.marker for row in ROWS if row.marker})
 
 
 def main(arguments: list[str]) -> int:
@@ -53,11 +76,15 @@ def main(arguments: list[str]) -> int:
         known = ", ".join(row.name for row in ROWS)
         print(f"No such row: {', '.join(sorted(unknown))}. There are {known}.", file=sys.stderr)
         return 2
-    outcomes = [(row, _run(row, pytest_arguments)) for row in ROWS if not names or row.name in names]
+    results = [(row, _run(row, pytest_arguments)) for row in ROWS if not names or row.name in names]
     print("\n" + _rule("Summary"))
-    for row, outcome in outcomes:
-        print(f"  {row.name:<20}{outcome}")
-    return int(any(outcome.startswith("FAILED") for _, outcome in outcomes))
+    for row, result in results:
+        print(f"  {row.name:<20}{result.phrase}")
+        for failure in result.failures[:NAMED_FAILURES]:
+            print(f"    {failure}")
+        if len(result.failures) > NAMED_FAILURES:
+            print(f"    and {len(result.failures) - NAMED_FAILURES} more")
+    return int(any(result.phrase.startswith("FAILED") for _, result in results))
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -67,19 +94,34 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def _run(row: Row, pytest_arguments: list[str]) -> str:
+def _run(row: Row, pytest_arguments: list[str]) -> Result:
     missing = _find_missing(row)
     if missing:
         print("\n" + _rule(row.title), f"\n{missing}", sep="", flush=True)
         # Without a newer Python no newer Django exists for this machine: nothing a CI could have started.
-        return f"FAILED: {missing}" if probes.is_ci() and row.python.exists() else f"skipped: {missing}"
+        return Result(f"FAILED: {missing}" if probes.is_ci() and row.python.exists() else f"skipped: {missing}")
     print("\n" + _rule(f"{row.title} · {_describe_versions(row.python)}"), flush=True)
     started = time.monotonic()
-    code = _run_pytest(row, pytest_arguments)
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory, "report.xml")
+        code = _run_pytest(row, [f"--junitxml={report}"], pytest_arguments)
+        failures = tuple(_read_failures(report))
     seconds = f"{time.monotonic() - started:.0f} s"
     if code == NO_TESTS_COLLECTED:
-        return f"no tests ({seconds})"
-    return f"passed ({seconds})" if code == 0 else f"FAILED with exit code {code} ({seconds})"
+        return Result(f"no tests ({seconds})")
+    return Result(f"passed ({seconds})") if code == 0 else Result(f"FAILED with exit code {code} ({seconds})", failures)
+
+
+def _read_failures(report: Path) -> Iterator[str]:
+    """Yield the name of each test in pytest's report that failed or broke, with the first line of why."""
+    if not report.exists():  # pytest did not get as far
+        return
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest has just written it
+        trouble = case.find("failure")
+        trouble = case.find("error") if trouble is None else trouble
+        if trouble is not None:
+            why = trouble.get("message", "").partition("\n")[0]
+            yield f"{case.get('classname')}::{case.get('name')} - {why}"[:LINE]
 
 
 def _find_missing(row: Row) -> str | None:
@@ -88,19 +130,20 @@ def _find_missing(row: Row) -> str | None:
     return probes.probe(row.service) if row.service else None
 
 
-def _run_pytest(row: Row, pytest_arguments: list[str]) -> int:
-    # Browser tests bring up servers of their own and watch clocks: one at a time, and nothing beside them.
-    select = ["-m", "browser"] if row.browser else ["-m", "not browser", "-n", "auto", "--maxprocesses", "4"]
-    if row.service and not row.browser and not pytest_arguments:
-        # The core knows no database: the rows on SQLite say all there is to say about it.
-        select += ["--ignore", "tests/core"]
+def _run_pytest(row: Row, options: list[str], pytest_arguments: list[str]) -> int:
+    if row.marker:
+        select = ["-m", row.marker, "-n", f"{row.at_a_time}"]
+    else:
+        select = ["-m", f"not ({' or '.join(OWN_ROWS)})", "-n", "auto", "--maxprocesses", "4"]
+    if not pytest_arguments:
+        select += [f"--ignore={path}" for path in row.ignored]
     # A partial run covers part of the code; only a whole one is worth a report.
     measure = row.coverage and not pytest_arguments
     runner = ["-m", "coverage", "run", "-m", "pytest"] if measure else ["-m", "pytest"]
     environ = os.environ | {"DATABASE_URL": row.database_url}
     if measure:
         _run_python(row, ["-m", "coverage", "erase"], environ)
-    code = _run_python(row, [*runner, *select, *pytest_arguments], environ)
+    code = _run_python(row, [*runner, *options, *select, *pytest_arguments], environ)
     if measure and code == 0:
         _run_python(row, ["-m", "coverage", "combine", "-q"], environ)
         code = _run_python(row, ["-m", "coverage", "report"], environ)
