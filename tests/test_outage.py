@@ -1,11 +1,13 @@
 """The database goes away for a while, over a real connection: totals are exact afterwards, requests never notice."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import close_old_connections, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Sum
 
 from django_cors_guard.models import GuardProcess, RejectedOrigin, Rejection
@@ -22,6 +24,7 @@ pytestmark = [
     ),
 ]
 
+PATIENCE_SECONDS = 30
 PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
@@ -142,9 +145,32 @@ def test_connection_that_breaks_at_any_statement_of_a_flush_counts_once(
     assert RejectedOrigin.objects.aggregate(total=Sum("count"))["total"] == 150
 
 
+def _connect_directly(proxy: Proxy) -> BaseDatabaseWrapper:
+    direct = connection.copy()
+    host, port = proxy.target
+    direct.settings_dict.update(HOST=host, PORT=str(port))
+    return direct
+
+
+def _await_commit(direct: BaseDatabaseWrapper, expected: int) -> None:
+    """Wait until others see so many refusals, past the proxy."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    found = None
+    try:
+        while found != expected and time.monotonic() < deadline:
+            with direct.cursor() as cursor:
+                cursor.execute("SELECT SUM(count) FROM cors_guard_rejection")
+                found = cursor.fetchone()[0]
+            time.sleep(0.05)
+    finally:
+        direct.close()
+    assert found == expected
+
+
 def test_commit_whose_reply_never_comes_counts_once(proxy: Proxy, clock: Clock) -> None:
     recorder = Recorder()
     refuse(recorder, 50)
+    direct = _connect_directly(proxy)
 
     def hold(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         result = execute(sql, params, many, context)
@@ -159,7 +185,7 @@ def test_commit_whose_reply_never_comes_counts_once(proxy: Proxy, clock: Clock) 
 
     flushing = threading.Thread(target=work)
     flushing.start()
-    flushing.join(0.5)
+    _await_commit(direct, 50)
     assert flushing.is_alive(), "it waits for the reply"
     proxy.drop()
     flushing.join(30)

@@ -143,7 +143,8 @@ def test_row_whose_transaction_ends_after_that_of_a_larger_id_is_not_skipped(api
 def test_export_beside_writers_that_commit_late_gets_every_row_once(
     api: MakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejections, "SETTLE", timedelta(seconds=1))
+    # Longer than a transaction of the writers below lasts on a machine that is busy with other things.
+    monkeypatch.setattr(rejections, "SETTLE", timedelta(seconds=6))
     exporter = api("view_rejection")
     errors: list[Exception] = []
 
@@ -175,7 +176,7 @@ def _follow(exporter: Api, is_writing: Callable[[], bool]) -> list[int]:
     mark, end = 0, None
     while end is None or time.monotonic() < end:
         if end is None and not is_writing():
-            end = time.monotonic() + 1.5
+            end = time.monotonic() + rejections.SETTLE.total_seconds() + 0.5
         body = exporter.get("rejections/", after=mark, page_size=7).json()
         mark = body["checkpoint"]
         found += [row["id"] for row in body["results"]]
