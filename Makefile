@@ -80,6 +80,13 @@ demo: .venv/.stamp  ## the example project on http://127.0.0.1:8000, and two fro
 test: venv lint  ## everything: linters, then the suite on each database and Django
 	@$(BIN)/python tests/matrix.py $(ROWS) -- $(ARGS)
 
+.PHONY: coverage
+coverage: .venv/.stamp  ## which lines the suite runs, on SQLite
+	$(BIN)/python -m coverage erase
+	DATABASE_URL=sqlite://:memory: $(BIN)/python -m coverage run -m pytest -q -m "not (browser or servers)" -n auto $(ARGS)
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
 .PHONY: lint
 lint: .venv/.stamp  ## ruff, mypy, import-linter, missing migrations
 	$(BIN)/ruff check .

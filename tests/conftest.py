@@ -13,6 +13,29 @@ from tests.clocks import Clock
 from tests.factories import ApiGroupFactory, ApiRouteFactory, EnvironmentFactory
 from tests.sending import Send, sender
 
+#: Who asks for one of these works on the database that ``DATABASE_URL`` names.
+DATABASE_FIXTURES = frozenset({"db", "transactional_db"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what ``tests/matrix.py`` asks for in the rows that differ in nothing but their database."""
+    parser.addoption("--database-only", action="store_true", help="run only the tests that work on DATABASE_URL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what says the same on each database, where that is asked for."""
+    if not config.getoption("--database-only"):
+        return
+    kept = [item for item in items if _uses_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
+    items[:] = kept
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(
+        getattr(item, "fixturenames", ())
+    )
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip tests whose services are absent, with the reason; when CI=true that is a failure."""
