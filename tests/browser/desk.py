@@ -1,6 +1,7 @@
 """An operator at the desk: Chromium, logged in to the admin of the example project, behind a real server."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, ViewportSize
 
@@ -25,6 +27,8 @@ SIZES: Final[dict[str, ViewportSize]] = {
     "phone": {"width": 375, "height": 800},
 }
 STRICT: Final = "tests.browser.strict_settings"
+#: Of a test that asks what a page does, and not how it looks.
+ONE_SIZE: Final = pytest.mark.parametrize("desk", ["desktop"], indirect=True)
 #: Many times REFRESH_SECONDS.
 SETTLE_SECONDS: Final = 20.0
 UNFOLD: Final = "tests.browser.unfold_settings"
@@ -194,7 +198,7 @@ def serving_desk(database_url: str, log: Path, settings: str = STRICT) -> Iterat
         wait_for(port, process, log)
         yield f"http://{HOST}:{port}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGQUIT)  # at once: the window still holds connections, which SIGTERM would wait for
         process.wait(timeout=30)
 
 

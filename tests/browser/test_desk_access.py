@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ONE_SIZE, Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -215,6 +215,7 @@ def test_viewer_sees_everything_and_can_change_nothing(desk: Desk) -> None:
     look(desk, "access-viewer")
 
 
+@ONE_SIZE
 def test_protected_environment_says_why_there_is_nothing_to_tick(desk: Desk) -> None:
     desk.user("otto", "view_trustedorigin", "add_trustedorigin", "change_trustedorigin")
     desk.visit(f"{MATRIX}?environment=production")

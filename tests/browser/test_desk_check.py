@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ONE_SIZE, Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -56,6 +56,7 @@ def test_origin_is_checked_and_the_answer_can_be_seen_for_oneself(desk: Desk) ->
     expect(page).to_have_title("https://portal.example.com | Change trusted origin | Django site admin")
 
 
+@ONE_SIZE
 def test_curl_line_is_copied_and_gets_what_the_page_says(desk: Desk) -> None:
     page = desk.page
     desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -73,6 +74,7 @@ def test_curl_line_is_copied_and_gets_what_the_page_says(desk: Desk) -> None:
     assert set(shown) <= sent, (shown, sent)
 
 
+@ONE_SIZE
 def test_snippet_that_may_not_be_copied_is_selected(desk: Desk) -> None:
     page = desk.page
     page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
@@ -119,6 +121,7 @@ def test_null_and_bad_input_are_explained_in_words(desk: Desk) -> None:
     look(desk, "check-hostile")
 
 
+@ONE_SIZE
 def test_check_works_without_scripts(desk: Desk) -> None:
     page = desk.page
     page.route("**/*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ONE_SIZE, Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -120,6 +120,7 @@ def test_overview_shows_how_things_stand_and_what_waits(desk: Desk) -> None:
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
 
 
+@ONE_SIZE
 def test_charts_follow_the_theme(desk: Desk) -> None:
     page = desk.page
     desk.run(A_MONTH)

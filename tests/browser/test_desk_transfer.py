@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ONE_SIZE, Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -121,6 +121,7 @@ def test_text_is_pasted_and_what_cannot_be_read_says_why(desk: Desk) -> None:
     assert "https://pasted.example.com" in Path(downloading.value.path()).read_text("utf-8-sig")
 
 
+@ONE_SIZE
 def test_viewer_exports_and_cannot_import(desk: Desk) -> None:
     page = desk.page
     desk.user("vera", "view_trustedorigin")

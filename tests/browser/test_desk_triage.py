@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ONE_SIZE, Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -98,6 +98,7 @@ def test_operator_sorts_out_what_was_refused(desk: Desk) -> None:
     assert "/trustedorigin/" in desk.page.url
 
 
+@ONE_SIZE
 def test_trust_opens_the_form_with_the_origin_filled_in_and_saves_nothing(desk: Desk) -> None:
     desk.run(SET_THE_TABLE)
     desk.visit(f"{LIST}?q=https%3A%2F%2Freports.example.org")

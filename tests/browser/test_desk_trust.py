@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.desk import Desk
+from tests.browser.desk import ONE_SIZE, Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("postgresql", "chromium")]
 
@@ -82,6 +82,7 @@ def test_pasting_lines_shows_everything_before_anything_is_saved(desk: Desk) -> 
     expect(page.get_by_role("heading", name="Change trusted origin")).to_be_visible()
 
 
+@ONE_SIZE
 def test_risks_stand_beside_the_line_and_serious_ones_have_to_be_read(desk: Desk) -> None:
     page = desk.page
     desk.visit(ADD)
@@ -104,6 +105,7 @@ def test_risks_stand_beside_the_line_and_serious_ones_have_to_be_read(desk: Desk
     expect(page.locator("#trusted-new")).to_contain_text("5")
 
 
+@ONE_SIZE
 def test_temporary_trust_of_a_rejected_origin_is_two_clicks(desk: Desk) -> None:
     key = desk.run(
         """
@@ -129,6 +131,7 @@ def test_temporary_trust_of_a_rejected_origin_is_two_clicks(desk: Desk) -> None:
     expect(page).to_have_url(re.compile("/rejectedorigin/$"))
 
 
+@ONE_SIZE
 def test_time_is_asked_for_only_with_until(desk: Desk) -> None:
     page = desk.page
     desk.visit(ADD)
@@ -144,6 +147,7 @@ def test_time_is_asked_for_only_with_until(desk: Desk) -> None:
     expect(page.locator("#receipt-summary")).to_contain_text("2031")
 
 
+@ONE_SIZE
 def test_preview_says_when_it_is_out_of_date(desk: Desk) -> None:
     page = desk.page
     desk.visit(ADD)
@@ -160,6 +164,7 @@ def test_preview_says_when_it_is_out_of_date(desk: Desk) -> None:
     expect(page.locator("#trusted-new")).to_contain_text("https://two.example.com")
 
 
+@ONE_SIZE
 def test_protected_environment_says_why_it_cannot_be_ticked(desk: Desk) -> None:
     desk.run(
         """
@@ -183,6 +188,7 @@ def test_protected_environment_says_why_it_cannot_be_ticked(desk: Desk) -> None:
     expect(page.locator("#trusted-new")).to_contain_text("https://one.example.com")
 
 
+@ONE_SIZE
 def test_front_end_is_searched_for_where_there_are_very_many(desk: Desk) -> None:
     desk.run(
         """
@@ -215,6 +221,7 @@ def test_end_of_a_grant_is_moved_with_one_click(desk: Desk) -> None:
     expect(page.locator(".messagelist")).to_contain_text("was changed successfully")
 
 
+@ONE_SIZE
 def test_everything_works_without_scripts(desk: Desk) -> None:
     browser = desk.context.browser
     assert browser is not None
