@@ -23,8 +23,8 @@ LOWEST = ROOT / ".venv/bin/python"
 NEWEST = ROOT / ".venv-newest/bin/python"
 SQLITE_URL = "sqlite://:memory:"
 NO_TESTS_COLLECTED = 5  # pytest's exit code
-LINE = 160  # characters of a line there
 NAMED_FAILURES = 12  # of a row, in the summary: it has to fit on a screen
+LINE = 160  # characters of each
 
 
 @dataclass(frozen=True, slots=True)
