@@ -1,7 +1,7 @@
 """The suite on each supported Python with each Django that supports it: ``nox -l`` lists the pairs.
 
-``make test`` runs it on every database with the oldest and the newest pair at hand; this runs it on SQLite, on each
-pair whose Python is installed, and skips the others.
+``make test`` runs it on every database: PostgreSQL with the newest pair at hand, the others with the oldest. This runs
+it on SQLite, on each pair whose Python is installed, and skips the others.
 """
 
 from __future__ import annotations
